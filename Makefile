@@ -1,0 +1,84 @@
+# `make help` lists the targets. Everything runs from .venv, which is made and filled where it is needed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+# The trees that exist: a checkout may lack some.
+TYPED := $(wildcard sdk server conformance benchmarks scripts examples)
+LINTED := $(TYPED) $(wildcard tests)
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SERVER_STAMP := $(VENV)/.installed-server
+DEV_STAMP := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test lint types layers proto proto-check buf bench readme format interop clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(SERVER_STAMP) ## set up, then show events going in and coming out, a crash included
+	$(BIN)/hookline demo
+
+serve: $(SERVER_STAMP) ## start the server on its default data directory
+	$(BIN)/hookline serve
+
+test: $(DEV_STAMP) interop ## the whole test suite; PYTEST_ARGS adds options
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+lint: $(DEV_STAMP) ## ruff: rules and format
+	$(BIN)/ruff check $(LINTED)
+	$(BIN)/ruff format --check $(LINTED)
+
+format: $(DEV_STAMP) ## ruff: mend what it can mend by itself
+	$(BIN)/ruff check --fix $(LINTED)
+	$(BIN)/ruff format $(LINTED)
+
+types: $(DEV_STAMP) ## mypy --strict; the tests are not type-checked
+	$(BIN)/mypy $(TYPED)
+
+layers: $(DEV_STAMP) ## import-linter: imports only go down
+	$(BIN)/lint-imports --no-logo
+
+proto: $(DEV_STAMP) ## generate sdk/hookline_proto from proto/
+	$(BIN)/python scripts/generate_proto.py
+
+proto-check: $(DEV_STAMP) ## are the committed stubs what proto/ generates?
+	$(BIN)/python scripts/generate_proto.py --check
+
+buf: $(DEV_STAMP) ## buf lint, and buf breaking against the previous commit
+	$(BIN)/python scripts/check_contracts.py
+
+bench: $(DEV_STAMP) ## measure; a table, and benchmarks/results/latest.json
+	$(BIN)/python -m benchmarks
+
+readme: $(DEV_STAMP) ## run what the README says
+	$(BIN)/python scripts/check_readme.py
+
+# Without node, or when npm fails, the interoperation tests say that they were skipped, and why.
+interop: $(DEV_STAMP)
+	@if [ ! -f tests/interop/package.json ]; then :; \
+	elif ! command -v npm >/dev/null; then echo "npm is not installed: the interoperation tests with node are skipped"; \
+	elif [ tests/interop/node_modules/.package-lock.json -nt tests/interop/package.json ]; then :; \
+	elif [ -f tests/interop/package-lock.json ]; then (cd tests/interop && npm ci --no-audit --no-fund) || echo "npm failed: the interoperation tests with node are skipped"; \
+	else (cd tests/interop && npm install --no-audit --no-fund --no-package-lock) || echo "npm failed: the interoperation tests with node are skipped"; \
+	fi
+
+clean: ## remove the environment and what the tools keep
+	rm -rf $(VENV) dist build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache tests/interop/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hookline needs Python 3.11 or newer, and " + sys.executable + " is " + sys.version.split()[0] + "; say which to use: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(SERVER_STAMP): pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[server]'
+	@touch $@
+
+# What development needs contains what the server needs.
+$(DEV_STAMP): pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[server,postgres,conformance,dev]'
+	@touch $@ $(SERVER_STAMP)

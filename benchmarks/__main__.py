@@ -1,0 +1,150 @@
+"""`make bench`: every figure that hookline is held to, each beside the calibrations of the same run.
+
+The receiver is a process of its own; so are the server and, for the embedded figure, the application.
+The bare loop (sign and POST, no store) and the bare store (group commits, no POST) are measured in the
+same run, in turn with the figures, because these machines are noisy: what is compared is ratios.
+"""
+
+import argparse
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from benchmarks import bare_loop, bare_store, served
+from benchmarks.figure import Figure, keep, table
+from benchmarks.receiver import ReceiverProcess, fastest_loop
+
+ROUNDS: Final = 3
+ROOT: Final = Path(__file__).parent.parent
+
+
+def embedded(url: str, count: int) -> float:
+    """One embedded run, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.embedded", url, str(count)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, timeout=300).stdout)
+
+
+async def throughputs(url: str, scale: float) -> tuple[list[Figure], float]:
+    """The figures that are ratios to the bare loop, and the served rate in batches."""
+    count = int(20_000 * scale)
+    bare, inside, one, hundred = [], [], [], []
+    for _ in range(ROUNDS):
+        bare.append(await bare_loop.run(f"{url}/bare", count))
+        inside.append(await asyncio.to_thread(embedded, url, count))
+        one.append(await served.throughput(url, count // 2, in_flight=64, batch=1))
+        hundred.append(await served.throughput(url, count, in_flight=8, batch=100))
+    loop, rows = served.median(bare), await bare_store.rates(scale)
+    figures = [Figure(name="bare loop: sign and POST", value=loop, unit="requests/s")]
+    figures += [Figure(name=f"bare store: {name}", value=value, unit="rows/s") for name, value in rows.items()]
+    store = rows["append and settle of 100"]
+    for name, value, least in (
+        ("embedded, emit_many of 100, delivered and settled", served.median(inside), 0.5),
+        ("gRPC, one event a call, 64 in flight", served.median(one), 0.25),
+        ("gRPC, batches of 100", served.median(hundred), 0.5),
+    ):
+        figures.append(
+            Figure(
+                name=name,
+                value=value,
+                unit="deliveries/s",
+                bare="bare loop",
+                ratio_to_bare=value / loop,
+                target=f">= {least:g} of the bare loop",
+                met=value >= least * loop,
+            )
+        )
+        figures.append(
+            Figure(
+                name="  the same, beside the store",
+                value=value,
+                unit="deliveries/s",
+                bare="bare store",
+                ratio_to_bare=value / store,
+            )
+        )
+    return figures, served.median(hundred)
+
+
+async def idle(url: str, scale: float) -> list[Figure]:
+    """The latency of an idle server."""
+    p50, p99 = await served.idle(url, rate=50, seconds=20 * scale)
+    return [
+        Figure(name="idle, 50 events/s by gRPC, emit to request, p50", value=p50, unit="ms", target="<= 3 ms", met=p50 <= 3),
+        Figure(name="idle, 50 events/s by gRPC, emit to request, p99", value=p99, unit="ms", target="<= 8 ms", met=p99 <= 8),
+    ]
+
+
+async def backlog(steady: float) -> list[Figure]:
+    """How a long backlog drains, and what it costs in memory."""
+    rate, memory = await served.backlog(steady)
+    return [
+        Figure(
+            name=f"a backlog of {served.BACKLOG:,} drains",
+            value=rate,
+            unit="deliveries/s",
+            bare="the steady rate",
+            ratio_to_bare=rate / steady,
+            target=">= 0.9 of the steady rate",
+            met=rate >= 0.9 * steady,
+        ),
+        Figure(name="  the server's largest memory", value=memory, unit="MB", target="< 200 MB", met=memory < 200),
+    ]
+
+
+async def neighbours(url: str, scale: float) -> list[Figure]:
+    """What one hanging receiver costs 99 healthy ones."""
+    without, beside = [], []
+    for _ in range(ROUNDS):
+        without.append(await served.neighbours(url, hanging=False, rate=300, seconds=10 * scale))
+        beside.append(await served.neighbours(url, hanging=True, rate=300, seconds=10 * scale))
+    plain, hung = served.median(without), served.median(beside)
+    return [
+        Figure(name="99 healthy receivers, p99", value=plain, unit="ms"),
+        Figure(
+            name="99 healthy receivers beside one that hangs, p99",
+            value=hung,
+            unit="ms",
+            bare="without it",
+            ratio_to_bare=hung / plain,
+            target="<= 1.5 of without it",
+            met=hung <= 1.5 * plain,
+        ),
+    ]
+
+
+async def run(parts: list[str], scale: float) -> list[Figure]:
+    """The figures of the named parts."""
+    figures: list[Figure] = []
+    steady = 0.0
+    with ReceiverProcess() as receiver:
+        if "throughput" in parts or "backlog" in parts:
+            found, steady = await throughputs(receiver.url, scale)
+            figures += found
+        if "idle" in parts:
+            figures += await idle(receiver.url, scale)
+        if "neighbours" in parts:
+            figures += await neighbours(receiver.url, scale)
+    if "backlog" in parts:
+        figures += await backlog(steady)
+    return figures
+
+
+def main() -> None:
+    """Measure, print the table, keep the results."""
+    every = ["throughput", "idle", "neighbours", "backlog"]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="hookline's benchmarks")
+    parser.add_argument("parts", nargs="*", default=every, choices=[*every, []], help="which; all if none is named")
+    parser.add_argument("--scale", type=float, default=1.0, help="shorter or longer runs (1.0)")
+    arguments = parser.parse_args()
+    parts = arguments.parts or every
+    with asyncio.Runner(loop_factory=fastest_loop) as runner:
+        figures = runner.run(run(parts, arguments.scale))
+    print(table(figures))
+    if parts == every:
+        print(f"kept in {keep(figures).relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

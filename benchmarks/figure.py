@@ -1,0 +1,66 @@
+"""What a benchmark says, and how it is printed and kept."""
+
+import json
+import os
+import platform
+import sqlite3
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+RESULTS: Final = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One line of the table. `ratio_to_bare` is to the calibration named in `bare`; `met` is None without a target."""
+
+    name: str
+    value: float
+    unit: str
+    bare: str = ""
+    ratio_to_bare: float | None = None
+    target: str = ""
+    met: bool | None = None
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on, in the words that matter."""
+    model = next(
+        (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.processor()
+    )
+    memory = next((line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), "0")
+    return {
+        "cpu": model,
+        "cores": str(os.cpu_count()),
+        "memory_gib": str(round(int(memory) / 1024 / 1024)),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+    }
+
+
+def keep(figures: list[Figure], name: str = "latest") -> Path:
+    """Write the figures as JSON: the machine, and a list of figures."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({"machine": machine(), "figures": [asdict(figure) for figure in figures]}, indent=2) + "\n")
+    return path
+
+
+def table(figures: list[Figure]) -> str:
+    """The figures for people."""
+    rows = [("figure", "value", "ratio", "target", "met")]
+    for figure in figures:
+        ratio = "" if figure.ratio_to_bare is None else f"{figure.ratio_to_bare:.2f} of {figure.bare}"
+        met = "" if figure.met is None else "yes" if figure.met else "NO"
+        rows.append((figure.name, f"{figure.value:,.4g} {figure.unit}", ratio, figure.target, met))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []

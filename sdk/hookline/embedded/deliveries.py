@@ -1,0 +1,151 @@
+"""Deliveries of the embedded client: what stands where and why, and setting it going again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from hookline.client import MAX_BATCH, Deliveries
+from hookline.clock import now_micros
+from hookline.embedded.door import Door, known_id, page, span
+from hookline.engine import Engine
+from hookline.errors import FailedPrecondition, HooklineError, InvalidArgument, NotFound
+from hookline.model import Attempt, Delivery, DeliveryState, Hold, HoldKind, Page, Stats, Subscription, SubscriptionState
+from hookline.store.protocol import DeliveryFilter, LaneKey, StoredDelivery
+from hookline.validation import check_string, check_type
+
+LONGEST_REASON = 1_024
+
+
+class EmbeddedDeliveries(Deliveries):
+    """See `Deliveries`."""
+
+    def __init__(self, door: Door) -> None:
+        """Part of `door`."""
+        self._door = door
+
+    async def get(self, delivery_id: str, *, tenant: str = "") -> Delivery:
+        """See `Deliveries`."""
+        engine = await self._door.engine()
+        (held,) = await _held(engine, [await self._find(engine, delivery_id, tenant)])
+        return held
+
+    async def list(
+        self,
+        *,
+        state: DeliveryState | None = None,
+        subscription_id: str = "",
+        event_id: str = "",
+        event_type: str = "",
+        from_time: datetime | None = None,
+        to_time: datetime | None = None,
+        page_size: int = 100,
+        page_token: str = "",
+        tenant: str = "",
+    ) -> Page[Delivery]:
+        """See `Deliveries`."""
+        limit, before = page(page_size, page_token)
+        start, end = span(from_time, to_time)
+        for field, value in (("subscription_id", subscription_id), ("event_id", event_id)):
+            if value:
+                known_id(value, field)
+        if event_type:
+            check_type(event_type, "event_type")
+        which = DeliveryFilter(
+            state=state, subscription_id=subscription_id, event_id=event_id, event_type=event_type, from_time=start, to_time=end
+        )
+        engine = await self._door.engine()
+        found = await engine.store.deliveries(self._door.tenant(tenant), which, before=before, limit=limit)
+        token = str(found[-1].pos) if len(found) == limit else ""
+        return Page(items=tuple(await _held(engine, found)), next_page_token=token)
+
+    async def attempts(self, delivery_id: str, *, tenant: str = "") -> Sequence[Attempt]:
+        """See `Deliveries`."""
+        engine = await self._door.engine()
+        await self._find(engine, delivery_id, tenant)
+        return await engine.store.attempts(self._door.tenant(tenant), delivery_id)
+
+    async def retry(self, delivery_id: str, *, tenant: str = "") -> Delivery:
+        """See `Deliveries`."""
+        engine = await self._door.engine()
+        found = await self._find(engine, delivery_id, tenant)
+        if await engine.store.subscription(found.delivery.tenant, found.delivery.subscription_id) is None:
+            raise FailedPrecondition(f"the subscription of delivery {delivery_id} was deleted; it cannot be delivered again")
+        await engine.store.requeue(found.delivery.tenant, delivery_id, at=now_micros(engine.clock))
+        engine.dispatcher.look([LaneKey(found.delivery.tenant, found.delivery.subscription_id)])
+        return await self.get(delivery_id, tenant=tenant)
+
+    async def retry_many(self, delivery_ids: Sequence[str], *, tenant: str = "") -> Sequence[Delivery | HooklineError]:
+        """See `Deliveries`."""
+        if not 1 <= len(delivery_ids) <= MAX_BATCH:
+            raise InvalidArgument.of("delivery_ids", f"{len(delivery_ids)} ids in one call; send 1 to {MAX_BATCH}")
+        outcomes: list[Delivery | HooklineError] = []
+        for delivery_id in delivery_ids:
+            try:
+                outcomes.append(await self.retry(delivery_id, tenant=tenant))
+            except HooklineError as error:
+                outcomes.append(error)
+        return outcomes
+
+    async def cancel(self, delivery_id: str, *, reason: str = "", tenant: str = "") -> Delivery:
+        """See `Deliveries`."""
+        check_string(reason, "reason", LONGEST_REASON)
+        engine = await self._door.engine()
+        found = (await self._find(engine, delivery_id, tenant)).delivery
+        # Out of memory first, so that no attempt starts between the commit and our hearing of it.
+        key = LaneKey(found.tenant, found.subscription_id)
+        work = engine.dispatcher.forget(key, delivery_id)
+        try:
+            done = await engine.store.cancel(
+                found.tenant, delivery_id, reason=reason or "cancelled by hand", at=now_micros(engine.clock)
+            )
+        except BaseException:
+            if work is not None:
+                engine.dispatcher.restore(work)
+            raise
+        engine.changed.ring()
+        after = await self.get(delivery_id, tenant=tenant)
+        if not done and after.state is not DeliveryState.CANCELLED:
+            raise FailedPrecondition(f"delivery {delivery_id} is {after.state.value} already; only a pending one can be cancelled")
+        return after
+
+    async def stats(self, *, tenant: str = "") -> Stats:
+        """See `Deliveries`."""
+        engine = await self._door.engine()
+        return await engine.store.stats(self._door.tenant(tenant), now=now_micros(engine.clock))
+
+    async def _find(self, engine: Engine, delivery_id: str, tenant: str) -> StoredDelivery:
+        found = await engine.store.delivery(self._door.tenant(tenant), known_id(delivery_id, "delivery_id"))
+        if found is None:
+            raise NotFound("delivery", delivery_id)
+        return found
+
+
+async def _held(engine: Engine, found: Sequence[StoredDelivery]) -> Sequence[Delivery]:
+    """The deliveries, each pending one with what holds it, if anything does."""
+    subscriptions: dict[tuple[str, str], Subscription | None] = {}
+    result: list[Delivery] = []
+    for _, delivery in found:
+        if delivery.state is DeliveryState.PENDING:
+            key = delivery.tenant, delivery.subscription_id
+            if key not in subscriptions:
+                subscriptions[key] = await engine.store.subscription(*key)
+            result.append(replace(delivery, hold=hold(delivery, subscriptions[key], now_micros(engine.clock))))
+        else:
+            result.append(delivery)
+    return result
+
+
+def hold(delivery: Delivery, subscription: Subscription | None, now: int) -> Hold | None:
+    """Why a pending delivery does not move; None if it is due, or under way."""
+    if subscription is not None and subscription.state is SubscriptionState.PAUSED:
+        return Hold(kind=HoldKind.PAUSED, reason=f"its subscription is paused: {subscription.state_reason}; resume it")
+    if subscription is not None and subscription.state is SubscriptionState.DISABLED:
+        return Hold(
+            kind=HoldKind.DISABLED, reason=f"its subscription is disabled: {subscription.state_reason}; mend it, then resume it"
+        )
+    due = delivery.next_attempt_time
+    if due is None or due.timestamp() * 1_000_000 <= now:
+        return None
+    if delivery.attempts == 0:
+        return Hold(kind=HoldKind.SCHEDULED, reason="the event is not to be delivered before this time", until=due)
+    return Hold(kind=HoldKind.RETRY, reason=f"waits for its next attempt: {delivery.reason}", until=due)

@@ -1,0 +1,123 @@
+"""Events of the embedded client."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from hookline.client import Events
+from hookline.clock import moment, now_micros
+from hookline.embedded.door import Door, known_id, page, span
+from hookline.embedded.repeat import repeatable
+from hookline.engine.router import ReplaySpec, replay_of
+from hookline.errors import InvalidArgument, NotFound, quoted
+from hookline.ids import REPLAY
+from hookline.model import Event, Page, Replay
+from hookline.routing import is_pattern
+from hookline.store.protocol import EventFilter, Job, JobKind
+from hookline.validation import check_type
+
+MAX_PATTERNS = 100
+
+
+class EmbeddedEvents(Events):
+    """See `Events`."""
+
+    def __init__(self, door: Door) -> None:
+        """Part of `door`."""
+        self._door = door
+
+    async def get(self, event_id: str, *, tenant: str = "") -> Event:
+        """See `Events`."""
+        engine = await self._door.engine()
+        event = await engine.store.event(self._door.tenant(tenant), known_id(event_id, "event_id"))
+        if event is None:
+            raise NotFound("event", event_id)
+        return event
+
+    async def list(
+        self,
+        *,
+        event_type: str = "",
+        from_time: datetime | None = None,
+        to_time: datetime | None = None,
+        page_size: int = 100,
+        page_token: str = "",
+        tenant: str = "",
+    ) -> Page[Event]:
+        """See `Events`."""
+        limit, before = page(page_size, page_token)
+        start, end = span(from_time, to_time)
+        if event_type:
+            check_type(event_type, "event_type")
+        which = EventFilter(types=(event_type,) if event_type else (), from_time=start, to_time=end)
+        engine = await self._door.engine()
+        found = await engine.store.events(self._door.tenant(tenant), which, before=before, limit=limit)
+        token = str(found[-1].pos) if len(found) == limit else ""
+        return Page(items=tuple(event for _, event in found), next_page_token=token)
+
+    async def replay(
+        self,
+        subscription_id: str,
+        *,
+        event_types: Sequence[str] = (),
+        from_time: datetime | None = None,
+        to_time: datetime | None = None,
+        new_webhook_ids: bool = False,
+        request_id: str = "",
+        tenant: str = "",
+    ) -> Replay:
+        """See `Events`."""
+        engine = await self._door.engine()
+        name = self._door.tenant(tenant)
+        span(from_time, to_time)
+        if len(event_types) > MAX_PATTERNS:
+            raise InvalidArgument.of("event_types", f"{len(event_types)} patterns; name at most {MAX_PATTERNS}")
+        for index, pattern in enumerate(event_types):
+            if not is_pattern(pattern):
+                raise InvalidArgument.of(
+                    f"event_types[{index}]", f"{quoted(pattern)} is no pattern; write invoice.paid, invoice.* or *"
+                )
+        subscription = await engine.store.subscription(name, known_id(subscription_id, "subscription_id"))
+        if subscription is None:
+            raise NotFound("subscription", subscription_id)
+        now = moment(now_micros(engine.clock))
+        spec = ReplaySpec(
+            event_types=tuple(event_types) or subscription.event_types,
+            from_time=from_time,
+            to_time=to_time or now,  # what comes later is delivered anyway
+            new_webhook_ids=new_webhook_ids,
+        )
+        asked = (subscription_id, *event_types, str(from_time), str(to_time), str(new_webhook_ids))
+        repeat = await repeatable(engine, name, "ReplayEvents", request_id, asked)
+        if repeat.first is not None:
+            return await self.get_replay(repeat.first, tenant=name)
+        job = Job(
+            tenant=name,
+            id=engine.ids.new(REPLAY),
+            kind=JobKind.REPLAY,
+            subject=subscription_id,
+            spec=spec.to_json(),
+            cursor="",
+            scanned=0,
+            added=0,
+            cancelled=False,
+            create_time=now,
+            finish_time=None,
+        )
+        job = await engine.store.add_job(job, repeat.request)
+        engine.router.nudge()
+        return replay_of(job)
+
+    async def get_replay(self, replay_id: str, *, tenant: str = "") -> Replay:
+        """See `Events`."""
+        engine = await self._door.engine()
+        job = await engine.store.job(self._door.tenant(tenant), known_id(replay_id, "replay_id"))
+        if job is None or job.kind is not JobKind.REPLAY:
+            raise NotFound("replay", replay_id)
+        return replay_of(job)
+
+    async def cancel_replay(self, replay_id: str, *, tenant: str = "") -> Replay:
+        """See `Events`."""
+        await self.get_replay(replay_id, tenant=tenant)
+        engine = await self._door.engine()
+        await engine.store.end_job(self._door.tenant(tenant), replay_id, at=now_micros(engine.clock))
+        return await self.get_replay(replay_id, tenant=tenant)

@@ -1,0 +1,318 @@
+"""Subscriptions of the embedded client: every rule about changing one."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import fields as fields_of
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from hookline.body import BodyError
+from hookline.client import Subscriptions
+from hookline.clock import moment, now_micros
+from hookline.embedded.door import Door, known_id, page_after
+from hookline.embedded.repeat import repeatable
+from hookline.engine import Engine
+from hookline.engine.lane import Lane
+from hookline.engine.target import target
+from hookline.errors import Conflict, FailedPrecondition, InvalidArgument, NotFound, quoted
+from hookline.ids import DELIVERY, EVENT, REPLAY, SUBSCRIPTION
+from hookline.model import (
+    Event,
+    EventSpec,
+    Ordering,
+    Page,
+    Pause,
+    Secret,
+    Subscription,
+    SubscriptionSpec,
+    SubscriptionState,
+    TestResult,
+)
+from hookline.signing import generate_secret, scheme
+from hookline.store.protocol import Job, JobKind, LaneKey, OwnedLane, Repeatable, Work
+from hookline.validation import check_event, check_string, check_subscription
+
+LOGGER: Final = logging.getLogger(__name__)
+LONGEST_OVERLAP: Final = 30 * 86_400.0
+"""Seconds for which a former secret may go on signing."""
+MOST_PAUSES: Final = 32
+"""Spans of pause that are remembered for policies that do not count them."""
+MOST_SECRETS: Final = 8
+"""Former secrets that go on signing at a time."""
+LONGEST_REASON: Final = 1_024
+CHANGEABLE: Final = frozenset(field.name for field in fields_of(SubscriptionSpec)) - {"secret"}
+CHANGE_TRIES: Final = 10
+TEST_EVENT: Final = EventSpec(type="hookline.test", data=b'{"message":"This is a test event from hookline."}')
+
+
+class EmbeddedSubscriptions(Subscriptions):
+    """See `Subscriptions`."""
+
+    def __init__(self, door: Door) -> None:
+        """Part of `door`."""
+        self._door = door
+
+    async def create(self, spec: SubscriptionSpec, *, request_id: str = "", tenant: str = "") -> Subscription:
+        """See `Subscriptions`."""
+        engine = await self._door.engine()
+        name = self._door.tenant(tenant)
+        check_subscription(spec, allow_http_loopback=engine.config.allow_http_loopback)
+        repeat = await repeatable(engine, name, "CreateSubscription", request_id, (repr(spec), spec.secret))
+        if repeat.first is not None:
+            return await self.get(repeat.first, tenant=name)
+        now = moment(now_micros(engine.clock))
+        subscription = Subscription(
+            tenant=name,
+            id=engine.ids.new(SUBSCRIPTION),
+            **_values(spec),
+            state=SubscriptionState.ACTIVE,
+            state_reason="",
+            etag="1",
+            create_time=now,
+            update_time=now,
+            secrets=(Secret(value=spec.secret or generate_secret(spec.signature_scheme)),),
+        )
+        made = await engine.store.add_subscription(subscription, owner=engine.node.id, request=repeat.request)
+        view = await engine.refresh(name)
+        if made == subscription.id and engine.node.id and (ready := view.targets.get(made)) is not None:
+            ordered = spec.ordering is Ordering.BY_KEY
+            engine.dispatcher.add(OwnedLane(LaneKey(name, made), 1, ordered), ready)
+        return await self.get(made, tenant=name)
+
+    async def get(self, subscription_id: str, *, tenant: str = "") -> Subscription:
+        """See `Subscriptions`."""
+        _, found = await self._find(subscription_id, tenant)
+        return _public(found)
+
+    async def list(self, *, page_size: int = 100, page_token: str = "", tenant: str = "") -> Page[Subscription]:
+        """See `Subscriptions`."""
+        limit, after = page_after(page_size, page_token)
+        engine = await self._door.engine()
+        found = await engine.store.subscriptions(self._door.tenant(tenant), after=after, limit=limit)
+        return Page(items=tuple(map(_public, found)), next_page_token=found[-1].id if len(found) == limit else "")
+
+    async def update(
+        self, subscription_id: str, spec: SubscriptionSpec, *, fields: Sequence[str] = (), etag: str = "", tenant: str = ""
+    ) -> Subscription:
+        """See `Subscriptions`."""
+        for index, field in enumerate(fields):
+            if field not in CHANGEABLE:
+                hint = "; rotate_secret changes secrets" if field == "secret" else ""
+                known = ", ".join(sorted(CHANGEABLE))
+                raise InvalidArgument.of(f"fields[{index}]", f"{quoted(field)} cannot be updated{hint}; name one of {known}")
+        engine = await self._door.engine()
+        chosen = frozenset(fields) or CHANGEABLE
+
+        def change(old: Subscription, _: datetime) -> Subscription:
+            values = _values(spec)
+            new = replace(old, **{field: values[field] for field in chosen})
+            check_subscription(_spec(new), allow_http_loopback=engine.config.allow_http_loopback)
+            if new.signature_scheme != old.signature_scheme:
+                for secret in old.secrets:
+                    scheme(new.signature_scheme).check_secret(secret.value)
+            if new.ordering is not old.ordering:
+                raise InvalidArgument.of("subscription.ordering", "is set when the subscription is created; create another one")
+            return new
+
+        return _public(await self._change(subscription_id, tenant, change, etag=etag))
+
+    async def delete(self, subscription_id: str, *, etag: str = "", tenant: str = "") -> None:
+        """See `Subscriptions`."""
+        for _ in range(CHANGE_TRIES):
+            engine, old = await self._find(subscription_id, tenant)
+            _check_etag(old, etag)
+            job = Job(
+                tenant=old.tenant,
+                id=engine.ids.new(REPLAY),
+                kind=JobKind.DRAIN,
+                subject=old.id,
+                spec="{}",
+                cursor="",
+                scanned=0,
+                added=0,
+                cancelled=False,
+                create_time=moment(now_micros(engine.clock)),
+                finish_time=None,
+            )
+            if await engine.store.remove_subscription(old.tenant, old.id, etag=old.etag, job=job):
+                await engine.refresh(old.tenant)
+                engine.router.nudge()
+                return
+        raise Conflict(f"subscription {subscription_id} keeps changing; try again")
+
+    async def pause(self, subscription_id: str, *, reason: str = "", tenant: str = "") -> Subscription:
+        """See `Subscriptions`."""
+        check_string(reason, "reason", LONGEST_REASON)
+        return _public(await self._change(subscription_id, tenant, _stopper(SubscriptionState.PAUSED, reason or "paused by hand")))
+
+    async def resume(self, subscription_id: str, *, tenant: str = "") -> Subscription:
+        """See `Subscriptions`."""
+
+        def change(old: Subscription, now: datetime) -> Subscription:
+            if old.state is SubscriptionState.ACTIVE:
+                return old
+            pauses = old.pauses
+            if pauses and pauses[-1].end is None:
+                pauses = (*pauses[:-1], replace(pauses[-1], end=now))
+            return replace(old, state=SubscriptionState.ACTIVE, state_reason="", pauses=pauses)
+
+        return _public(await self._change(subscription_id, tenant, change))
+
+    async def rotate_secret(
+        self, subscription_id: str, *, secret: str = "", overlap: float = 86_400.0, request_id: str = "", tenant: str = ""
+    ) -> Secret:
+        """See `Subscriptions`."""
+        if not 0 <= overlap <= LONGEST_OVERLAP:
+            raise InvalidArgument.of("overlap", f"{overlap} s; choose 0 s to {LONGEST_OVERLAP:g} s (30 days)")
+        engine, found = await self._find(subscription_id, tenant)
+        signer = scheme(found.signature_scheme)
+        if secret:
+            signer.check_secret(secret)
+        asked = (subscription_id, secret, str(overlap))
+        repeat = await repeatable(engine, found.tenant, "RotateSecret", request_id, asked)
+        if repeat.first is not None:
+            return Secret(value=repeat.first)
+        new = Secret(value=secret or signer.generate_secret())
+
+        def change(old: Subscription, now: datetime) -> Subscription:
+            end = now + timedelta(seconds=overlap)
+            former = (
+                replace(known, expire_time=end if known.expire_time is None else min(end, known.expire_time))
+                for known in old.secrets
+                if known.value != new.value
+            )
+            kept = tuple(known for known in former if known.expire_time is not None and known.expire_time > now)
+            return replace(old, secrets=(new, *kept[:MOST_SECRETS]))
+
+        request = None if repeat.request is None else replace(repeat.request, result=new.value)
+        await self._change(subscription_id, tenant, change, request=request)
+        return new
+
+    async def get_secret(self, subscription_id: str, *, tenant: str = "") -> Sequence[Secret]:
+        """See `Subscriptions`."""
+        engine, found = await self._find(subscription_id, tenant)
+        now = moment(now_micros(engine.clock))
+        return [secret for secret in found.secrets if secret.expire_time is None or secret.expire_time > now]
+
+    async def test(
+        self, subscription_id: str, event: EventSpec | None = None, *, dry_run: bool = False, tenant: str = ""
+    ) -> TestResult:
+        """See `Subscriptions`."""
+        engine, found = await self._find(subscription_id, tenant)
+        spec = event or TEST_EVENT
+        now = now_micros(engine.clock)
+        check_event(spec, max_data=engine.config.max_data, now=moment(now))
+        ready = target(found)
+        sample = _sample(found.tenant, spec, spec.id or engine.ids.new(EVENT), moment(now))
+        try:
+            request = ready.request(sample, sample.id, now)
+        except BodyError as error:
+            raise FailedPrecondition(str(error)) from error
+        if dry_run:
+            return TestResult(url=request.url, headers=request.headers, body=request.body, attempt=None)
+        work = Work(found.tenant, found.id, 0, None, engine.ids.new(DELIVERY), sample.id, sample, 1, 0, 0, 0)
+        started, answer = await engine.sender.send(ready, work)
+        lane = Lane(OwnedLane(LaneKey(found.tenant, found.id), 0, ordered=False), ready, window=1)
+        settlement, _ = engine.sender.judge(lane, ready, work, started, answer)
+        attempt = settlement.attempt
+        assert attempt is not None
+        return TestResult(
+            url=request.url, headers=request.headers, body=request.body, attempt=replace(attempt, next_attempt_time=None)
+        )
+
+    async def _find(self, subscription_id: str, tenant: str) -> tuple[Engine, Subscription]:
+        engine = await self._door.engine()
+        found = await engine.store.subscription(self._door.tenant(tenant), known_id(subscription_id, "subscription_id"))
+        if found is None:
+            raise NotFound("subscription", subscription_id)
+        return engine, found
+
+    async def _change(
+        self,
+        subscription_id: str,
+        tenant: str,
+        change: Callable[[Subscription, datetime], Subscription],
+        *,
+        etag: str = "",
+        request: Repeatable | None = None,
+    ) -> Subscription:
+        """Change what stands, whoever else does so at the same time."""
+        for _ in range(CHANGE_TRIES):
+            engine, old = await self._find(subscription_id, tenant)
+            _check_etag(old, etag)
+            now = moment(now_micros(engine.clock))
+            new = change(old, now)
+            if new == old:
+                return old
+            new = replace(new, etag=str(int(old.etag) + 1), update_time=now)
+            if await engine.store.replace_subscription(new, etag=old.etag, request=request):
+                await engine.refresh(old.tenant)
+                return new
+        raise Conflict(f"subscription {subscription_id} keeps changing; try again")
+
+
+async def disable(engine: Engine, tenant: str, subscription_id: str, reason: str) -> None:
+    """The receiver wants no more: stop, until somebody resumes it."""
+    stop = _stopper(SubscriptionState.DISABLED, reason)
+    for _ in range(CHANGE_TRIES):
+        old = await engine.store.subscription(tenant, subscription_id)
+        if old is None or old.state is not SubscriptionState.ACTIVE:
+            return
+        now = moment(now_micros(engine.clock))
+        new = replace(stop(old, now), etag=str(int(old.etag) + 1), update_time=now)
+        if await engine.store.replace_subscription(new, etag=old.etag):
+            LOGGER.warning("subscription %s is disabled: %s", subscription_id, reason)
+            await engine.refresh(tenant)
+            return
+
+
+def _stopper(state: SubscriptionState, reason: str) -> Callable[[Subscription, datetime], Subscription]:
+    def stop(old: Subscription, now: datetime) -> Subscription:
+        if old.state is not SubscriptionState.ACTIVE:
+            return replace(old, state=state, state_reason=reason) if old.state is not state else old
+        pauses = (*old.pauses, Pause(start=now))[-MOST_PAUSES:]
+        return replace(old, state=state, state_reason=reason, pauses=pauses)
+
+    return stop
+
+
+def _check_etag(subscription: Subscription, etag: str) -> None:
+    if etag and etag != subscription.etag:
+        raise Conflict(
+            f"subscription {subscription.id} was changed: its etag is {subscription.etag!r}, not {quoted(etag)}; read it again"
+        )
+
+
+def _public(subscription: Subscription) -> Subscription:
+    return replace(subscription, secrets=(), pauses=())
+
+
+def _spec(subscription: Subscription) -> SubscriptionSpec:
+    return SubscriptionSpec(**_values(subscription))
+
+
+def _values(source: SubscriptionSpec | Subscription) -> dict[str, Any]:
+    """What a caller sets of a subscription, in containers of our own."""
+    values = {field: getattr(source, field) for field in CHANGEABLE}
+    return values | {"headers": dict(source.headers), "labels": dict(source.labels), "event_types": tuple(source.event_types)}
+
+
+def _sample(tenant: str, spec: EventSpec, event_id: str, now: datetime) -> Event:
+    return Event(
+        tenant=tenant,
+        id=event_id,
+        type=spec.type,
+        source=spec.source or f"urn:hookline:{tenant}",
+        subject=spec.subject,
+        time=spec.time or now,
+        data=spec.data,
+        data_content_type=spec.data_content_type,
+        data_schema=spec.data_schema,
+        labels=spec.labels,
+        idempotency_key="",
+        ordering_key="",
+        not_before_time=None,
+        traceparent=spec.traceparent,
+        accept_time=now,
+    )

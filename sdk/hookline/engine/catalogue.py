@@ -1,0 +1,84 @@
+"""The catalogue as this process knows it: routes, targets, schemas, one view a tenant.
+
+A view may be stale for a moment; that is safe, because an append carries the revision that it was
+routed with and the store refuses a stale one.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hookline.engine.target import Target, target
+from hookline.model import EventType
+from hookline.routing import Routes
+from hookline.store.protocol import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A tenant's catalogue at one revision, made ready for use."""
+
+    revision: int
+    routes: Routes[str]
+    targets: dict[str, Target]
+    enforced: dict[str, EventType]
+
+
+class CatalogueCache:
+    """Views by tenant, loaded once however many ask at the same time."""
+
+    def __init__(self, store: Store, changed: Callable[[str, View], None]) -> None:
+        """Call `changed` for every view that is loaded."""
+        self._store = store
+        self._changed = changed
+        self._views: dict[str, View] = {}
+        self._loading: dict[str, asyncio.Task[View]] = {}
+
+    def known(self, tenant: str) -> View | None:
+        """The view of a tenant, if it was loaded."""
+        return self._views.get(tenant)
+
+    async def get(self, tenant: str) -> View:
+        """The view of a tenant."""
+        return self._views.get(tenant) or await self.load(tenant)
+
+    async def load(self, tenant: str) -> View:
+        """Read the view again, at least as new as this call."""
+        running = self._loading.get(tenant)
+        if running is not None:
+            await asyncio.wait([running])  # it may have read before the change that this call is for
+            running = self._loading.get(tenant)
+        if running is None:
+            running = self._loading[tenant] = asyncio.create_task(self._load(tenant), name=f"hookline-catalogue-{tenant}")
+        return await asyncio.shield(running)
+
+    async def refresh(self, tenants: Iterable[str] | None = None) -> None:
+        """Read the views again that have changed in the store; all known ones if no tenant is named."""
+        revisions = await self._store.revisions()
+        for tenant in self._views.keys() if tenants is None else self._views.keys() & set(tenants):
+            view = self._views.get(tenant)
+            if view is not None and view.revision != revisions.get(tenant, 0):
+                await self.load(tenant)
+
+    async def _load(self, tenant: str) -> View:
+        try:
+            stored = await self._store.catalogue(tenant)
+            before = self._views.get(tenant)
+            former = {} if before is None else before.targets
+            targets: dict[str, Target] = {}
+            for subscription in stored.subscriptions:
+                old = former.get(subscription.id)
+                same = old is not None and old.subscription.etag == subscription.etag
+                targets[subscription.id] = old if old is not None and same else target(subscription)
+            view = View(
+                revision=stored.revision,
+                routes=Routes((subscription.id, subscription.event_types) for subscription in stored.subscriptions),
+                targets=targets,
+                enforced={kind.name: kind for kind in stored.event_types if kind.enforce},
+            )
+            if before is None or view.revision >= before.revision:
+                self._views[tenant] = view
+                self._changed(tenant, view)
+            return self._views[tenant]
+        finally:
+            del self._loading[tenant]

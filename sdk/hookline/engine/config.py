@@ -1,0 +1,38 @@
+"""What can be set of an engine; the defaults serve one machine."""
+
+from dataclasses import dataclass
+from typing import Final
+
+DAY: Final = 86_400.0
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Times are in seconds, sizes in bytes."""
+
+    node_concurrency: int = 512
+    """Requests in flight, over all subscriptions of this node."""
+    lane_window: int = 1_000
+    """Deliveries of one subscription in memory; the rest of its backlog stays in the store."""
+    memory_budget: int = 48 * MIB
+    """Event data in memory, over all lanes; beyond it, lanes read as they go."""
+    max_data: int = 256 * KIB
+    """The largest `data` of an event."""
+    max_unacknowledged: int = 20_000
+    """Events that wait for their commit; beyond it, emits are refused with ResourceExhausted."""
+    lease_ttl: float = 10.0
+    """A node that has not beaten for so long has lost its lanes."""
+    floor_poll: float = 1.0
+    """How late a lost hint (a wake-up, a clock jump) is noticed."""
+    grace: float = 10.0
+    """How long a stop waits for what is on the wire."""
+    fanout_limit: int = 200
+    """An event for more subscriptions than this is fanned out behind the acknowledgement."""
+    retention: float = 14 * DAY
+    """Finished deliveries, their attempts and their events are kept for so long."""
+    idempotency_window: float = 30 * DAY
+    """Ids and idempotency keys are remembered for at least so long."""
+    allow_http_loopback: bool = False
+    """Development: receivers on loopback, and http to them."""

@@ -1,0 +1,236 @@
+"""Who is called next: lanes take turns, within the limits of each receiver and of the node.
+
+A worker makes an attempt and then looks for the next work itself, so under load no task is made for
+an attempt, and when there is nothing to do there are no workers.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from hookline.clock import Clock, micros, now_micros
+from hookline.engine.catalogue import View
+from hookline.engine.config import EngineConfig
+from hookline.engine.lane import Lane
+from hookline.engine.ordered import OrderedLane
+from hookline.engine.reader import Reader
+from hookline.engine.sender import Sender
+from hookline.engine.settle import Settler
+from hookline.engine.target import Target
+from hookline.store.protocol import LaneKey, OwnedLane, Result, Settlement, Work, WorkQueue
+
+UNSETTLED_A_SLOT: Final = 8
+"""Outcomes per slot that may wait for the disk before nothing new is started."""
+
+
+class Hooks(NamedTuple):
+    """What the dispatcher asks of, and tells to, the rest of the engine."""
+
+    node: Callable[[], int]
+    may_start: Callable[[], bool]
+    """The lease is valid, and the engine is not stopping."""
+    disable: Callable[[str, str, str], None]
+    """The receiver wants no more: tenant, subscription, reason."""
+    attempted: Callable[[Settlement], None]
+    flushed: Callable[[], None]
+    """Outcomes are on disk."""
+
+
+class Dispatcher:
+    """Holds the lanes of this node and runs their attempts."""
+
+    def __init__(self, queue: WorkQueue, sender: Sender, config: EngineConfig, clock: Clock, hooks: Hooks) -> None:
+        """An idle dispatcher; `add` gives it lanes."""
+        self.lanes: dict[LaneKey, Lane] = {}
+        self._sender = sender
+        self._config = config
+        self._clock = clock
+        self._hooks = hooks
+        self._round: deque[Lane] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._held = 0
+        self._pumping = False
+        self.reader = Reader(queue, clock, self._loaded, lambda: self._held < config.memory_budget)
+        self.settler = Settler(queue, node=hooks.node, settled=self._settled, lost=self._lost, flushed=self._flushed)
+
+    def add(self, owned: OwnedLane, target: Target) -> None:
+        """Take a lane into hand; one that is held at a lower epoch is dropped first."""
+        held = self.lanes.get(owned.key)
+        if held is not None:
+            if held.epoch == owned.epoch:
+                return
+            self.remove(held)
+        kind = OrderedLane if owned.ordered else Lane
+        lane = self.lanes[owned.key] = kind(owned, target, window=self._config.lane_window)
+        self.reader.want(lane)
+
+    def remove(self, lane: Lane) -> None:
+        """Let a lane go; what it has on the wire is settled and fenced as it may."""
+        if self.lanes.get(lane.key) is lane:
+            del self.lanes[lane.key]
+        lane.closing = True
+        self._released(lane.empty())
+        self.reader.drop(lane)
+
+    def shed(self, lane: Lane) -> None:
+        """Start nothing more of a lane: it is to be handed over when it is drained."""
+        lane.closing = True
+        self._released(lane.empty())
+
+    def retarget(self, tenant: str, view: View) -> None:
+        """The catalogue has changed: the next attempts take the new values."""
+        for key, lane in list(self.lanes.items()):
+            if key.tenant != tenant:
+                continue
+            target = view.targets.get(key.lane)
+            if target is None:
+                self.remove(lane)
+            elif target is not lane.target:
+                lane.target = target
+                if not target.active:
+                    self._released(lane.empty())
+                self._enter(lane)
+                self.reader.want(lane)
+        self._pump_soon()
+
+    def offer(self, key: LaneKey, work: Work) -> None:
+        """Deliver what was just committed; what has no room is read later."""
+        lane = self.lanes.get(key)
+        if lane is None:
+            return
+        if self._held < self._config.memory_budget and lane.offer(work):
+            self._held += len(work.event.data)
+            self._enter(lane)
+            self._pump_soon()
+        else:
+            lane.behind = True
+            self.reader.want(lane)
+
+    def look(self, keys: Iterable[LaneKey]) -> None:
+        """Something was appended to these lanes, or became due."""
+        for key in keys:
+            lane = self.lanes.get(key)
+            if lane is not None:
+                lane.behind = lane.waits = True
+                self.reader.want(lane)
+
+    def forget(self, key: LaneKey, delivery_id: str) -> Work | None:
+        """Take a work out of memory if it has not started; None if it is not there."""
+        lane = self.lanes.get(key)
+        work = None if lane is None else lane.forget(delivery_id)
+        if work is not None:
+            self._released([work])
+        return work
+
+    def restore(self, work: Work) -> None:
+        """Undo a `forget`."""
+        lane = self.lanes.get(LaneKey(work.tenant, work.lane))
+        if lane is not None:
+            lane.restore(work)
+            self._held += len(work.event.data)
+            self._enter(lane)
+            self._pump_soon()
+
+    def reread(self, key: LaneKey) -> None:
+        """Works of this lane were moved or ended elsewhere: drop what has not started, and read anew."""
+        lane = self.lanes.get(key)
+        if lane is not None:
+            self._released(lane.empty())
+            self.reader.want(lane)
+
+    def pump(self) -> None:
+        """Start workers while there are slots and something to do."""
+        self._pumping = False
+        while len(self._workers) < self._config.node_concurrency and (found := self._next()) is not None:
+            worker = asyncio.create_task(self._work(*found), name="hookline-worker")
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+
+    async def drain(self, grace: float) -> None:
+        """Wait for what is on the wire, at most `grace` seconds; then cut it off. Nothing new may start meanwhile."""
+        if self._workers:
+            _, late = await asyncio.wait(self._workers, timeout=grace)
+            for worker in late:
+                worker.cancel()
+            if late:
+                await asyncio.wait(late)
+        await self.settler.drain()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way."""
+        return len(self._workers)
+
+    async def _work(self, lane: Lane, work: Work) -> None:
+        found: tuple[Lane, Work] | None = lane, work
+        while found is not None:
+            await self._attempt(*found)
+            found = self._next()
+
+    async def _attempt(self, lane: Lane, work: Work) -> None:
+        started = now_micros(self._clock)
+        not_before = work.event.not_before_time
+        if not_before is not None and work.attempts == 0 and work.run == 1 and (due := micros(not_before)) > started:
+            settlement = Settlement(work, lane.epoch, Result.WAIT, None, "scheduled", started, due, 0)
+            gone = False
+        else:
+            try:
+                settlement, gone = await self._sender.attempt(lane, work)
+            except asyncio.CancelledError:
+                self._finish(lane, work, self._sender.interrupted(lane, work, started))
+                raise
+        self._finish(lane, work, settlement)
+        if gone:
+            self._hooks.disable(work.tenant, work.lane, settlement.reason)
+
+    def _finish(self, lane: Lane, work: Work, settlement: Settlement) -> None:
+        lane.release(work)
+        self._held -= len(work.event.data)
+        self._enter(lane)
+        self._hooks.attempted(settlement)
+        self.settler.submit(lane, settlement)
+
+    def _next(self) -> tuple[Lane, Work] | None:
+        if not self._hooks.may_start() or self.settler.load > UNSETTLED_A_SLOT * self._config.node_concurrency:
+            return None
+        while self._round:
+            lane = self._round.popleft()
+            lane.in_round = False
+            if lane.runnable:
+                work = lane.take()
+                self._enter(lane)
+                self.reader.want(lane)
+                return lane, work
+        return None
+
+    def _enter(self, lane: Lane) -> None:
+        if not lane.in_round and lane.runnable:
+            lane.in_round = True
+            self._round.append(lane)
+
+    def _pump_soon(self) -> None:
+        if not self._pumping and self._round:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self.pump)
+
+    def _loaded(self, lane: Lane, size: int) -> None:
+        self._held += size
+        self._enter(lane)
+        self._pump_soon()
+
+    def _released(self, works: Iterable[Work]) -> None:
+        self._held -= sum(len(work.event.data) for work in works)
+
+    def _settled(self, lane: Lane, settlement: Settlement) -> None:
+        self._released(lane.settled(settlement))
+        self._enter(lane)
+        self.reader.want(lane)
+
+    def _lost(self, lane: Lane) -> None:
+        if self.lanes.get(lane.key) is lane:
+            self.remove(lane)
+
+    def _flushed(self) -> None:
+        self._pump_soon()
+        self._hooks.flushed()

@@ -1,0 +1,172 @@
+"""The engine: one store, one way in, one node that delivers (or none), made to work together."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
+
+from hookline.clock import Clock, SystemClock
+from hookline.engine.bell import Bell
+from hookline.engine.catalogue import CatalogueCache, View
+from hookline.engine.config import EngineConfig
+from hookline.engine.dispatch import Dispatcher, Hooks
+from hookline.engine.ingest import Ingest
+from hookline.engine.node import Node
+from hookline.engine.ordered import OrderedLane
+from hookline.engine.retention import retain
+from hookline.engine.router import Router
+from hookline.engine.sender import Sender
+from hookline.ids import IdSource
+from hookline.store.protocol import LaneKey, Routed, Settlement, Store, Wake, WakeKind, Work
+from hookline.transport import Poster
+
+LOGGER: Final = logging.getLogger(__name__)
+RESTART: Final = 1.0
+"""Seconds after which a task that failed begins again."""
+Observer = Callable[[Settlement], None]
+"""Told of every outcome before it is written; must return at once."""
+Disabler = Callable[[str, str, str], Coroutine[Any, Any, None]]
+
+
+class Engine:
+    """Everything between a client and a store. Made, started and stopped once."""
+
+    def __init__(
+        self,
+        store: Store,
+        poster: Poster,
+        *,
+        config: EngineConfig,
+        deliver: bool,
+        disable: Disabler,
+        observer: Observer | None = None,
+        clock: Clock | None = None,
+        random_source: random.Random | None = None,
+        ids: IdSource | None = None,
+    ) -> None:
+        """Without `deliver` it takes events and leaves deliveries to other processes on the same store."""
+        self.store = store
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.ids = ids or IdSource(self.clock)
+        self.changed = Bell()
+        """Rings when outcomes are on disk."""
+        self.stopping = False
+        self._deliver = deliver
+        self._disable = disable
+        self._tasks: list[asyncio.Task[None]] = []
+        self._passing: set[asyncio.Task[None]] = set()
+        self.catalogue = CatalogueCache(store, self._catalogue_changed)
+        self.sender = Sender(poster, self.clock, self.ids, random_source or random.Random())  # jitter, no secret
+        hooks = Hooks(
+            node=lambda: self.node.id,
+            may_start=lambda: self.node.holds_lease and not self.stopping,
+            disable=lambda *what: self._pass(self._disable(*what)),
+            attempted=observer or _ignore,
+            flushed=self.changed.ring,
+        )
+        self.dispatcher = Dispatcher(store, self.sender, config, self.clock, hooks)
+        self.node = Node(store, self.catalogue, self.dispatcher, config=config, clock=self.clock, heard=self._heard)
+        self.router = Router(store, self.catalogue, config, self.clock, self.ids)
+        self.ingest = Ingest(
+            store, self.catalogue, config, self.clock, self.ids, node=lambda: self.node.id, accepted=self._accepted
+        )
+
+    async def start(self) -> None:
+        """Open the store and, if this process delivers, join. Raises StoreError, Unavailable."""
+        await self.store.open()
+        if not self._deliver:
+            return
+        await self.node.join()
+        for name, run in (
+            ("node", self.node.run),
+            ("reader", self.dispatcher.reader.run),
+            ("router", self.router.run),
+            ("retention", lambda: retain(self.store, self.config, self.clock)),
+        ):
+            self._tasks.append(asyncio.create_task(_keep(name, run), name=f"hookline-{name}"))
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Start nothing more, finish what is on the wire for up to `grace` seconds, give the lanes back, close."""
+        self.stopping = True
+        await self.ingest.drain()
+        await self.dispatcher.drain(self.config.grace if grace is None else grace)
+        for task in (*self._tasks, *self._passing):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._passing, return_exceptions=True)
+        self.dispatcher.reader.close()
+        try:
+            await self.node.leave()
+        finally:
+            await self.store.close()
+
+    async def refresh(self, tenant: str) -> View:
+        """Read a tenant's catalogue again after a change, so that the change holds from here on in this process."""
+        return await self.catalogue.load(tenant)
+
+    def _accepted(self, routed: Routed, positions: Sequence[int]) -> None:
+        """Hand new deliveries straight from the commit to the lanes that this node holds."""
+        event = routed.event
+        for delivery, pos in zip(routed.deliveries, positions, strict=True):
+            key = LaneKey(event.tenant, delivery.lane)
+            self.dispatcher.offer(
+                key, Work(event.tenant, delivery.lane, pos, None, delivery.delivery_id, event.id, event, 1, 0, 0, 0)
+            )
+
+    def _catalogue_changed(self, tenant: str, view: View) -> None:
+        self.dispatcher.retarget(tenant, view)
+
+    def _heard(self, wake: Wake) -> None:
+        match wake.kind:
+            case WakeKind.LANES:
+                self.dispatcher.look(wake.lanes)
+            case WakeKind.FORGET:
+                self._forget(wake)
+            case WakeKind.CATALOGUE:
+                self._pass(self.catalogue.refresh([key.tenant for key in wake.lanes]))
+            case WakeKind.NODES:
+                self.node.nudge()
+            case WakeKind.JOBS:
+                self.router.nudge()
+            case WakeKind.LOOK:
+                self.dispatcher.look(list(self.dispatcher.lanes))
+                self._pass(self.catalogue.refresh())
+                self.node.nudge()
+                self.router.nudge()
+        self.changed.ring()
+
+    def _forget(self, wake: Wake) -> None:
+        for key in wake.lanes:
+            if isinstance(self.dispatcher.lanes.get(key), OrderedLane):
+                self.dispatcher.reread(key)
+            else:
+                for delivery_id in wake.ids:
+                    self.dispatcher.forget(key, delivery_id)
+        self.dispatcher.look(wake.lanes)
+
+    def _pass(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something short run beside; a fault in it is logged."""
+        task = asyncio.ensure_future(work)
+        self._passing.add(task)
+        task.add_done_callback(self._passing.discard)
+        task.add_done_callback(_report)
+
+
+async def _keep(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a task that has no end; should a fault end it, log that and begin again."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            LOGGER.exception("the %s task failed; it begins again", name)
+            await asyncio.sleep(RESTART)
+
+
+def _ignore(_: Settlement) -> None:
+    """Observe nothing."""
+
+
+def _report(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        LOGGER.error("task %s failed", task.get_name(), exc_info=error)

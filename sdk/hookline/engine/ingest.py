@@ -1,0 +1,174 @@
+"""The way in: validate, route, append with everybody else's, and hand on what this node delivers itself."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from hookline.clock import Clock, moment, now_micros
+from hookline.engine.batcher import Batcher
+from hookline.engine.catalogue import CatalogueCache, View
+from hookline.engine.config import EngineConfig
+from hookline.errors import AlreadyExists, HooklineError, InvalidArgument, ResourceExhausted
+from hookline.ids import DELIVERY, EVENT, IdSource
+from hookline.model import EmitResult, Event, EventSpec
+from hookline.store.protocol import Accepted, Appended, Clash, Duplicate, NewDelivery, Routed, Store
+from hookline.validation import check_against_schema, check_event
+
+APPEND_LIMIT: Final = 2_000
+"""Events in one commit."""
+ROUTE_TRIES: Final = 20
+"""How often an event is routed again while the catalogue keeps changing."""
+
+EmitOutcome = EmitResult | HooklineError
+
+
+class _Admitted(NamedTuple):
+    """An event that is valid, before it is routed; `place` is its index in the call."""
+
+    place: int
+    event: Event
+    digest: bytes
+
+
+class Ingest:
+    """Takes events; answers when they are on disk."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: CatalogueCache,
+        config: EngineConfig,
+        clock: Clock,
+        ids: IdSource,
+        *,
+        node: Callable[[], int],
+        accepted: Callable[[Routed, Sequence[int]], None],
+    ) -> None:
+        """`node` is who delivers here (0: nobody); `accepted` is told of every new event and its positions."""
+        self._store = store
+        self._catalogue = catalogue
+        self._config = config
+        self._clock = clock
+        self._ids = ids
+        self._node = node
+        self._accepted = accepted
+        self._batcher: Batcher[Routed, Appended] = Batcher(self._append, limit=APPEND_LIMIT)
+
+    async def emit(self, tenant: str, specs: Sequence[EventSpec]) -> Sequence[EmitOutcome]:
+        """Take events; outcome i belongs to spec i. Raises Unavailable (nothing is known of any), ResourceExhausted."""
+        if self._batcher.load + len(specs) > self._config.max_unacknowledged:
+            raise ResourceExhausted(f"{self._batcher.load} events wait for the disk already; come back later", retry_after=0.1)
+        view = self._catalogue.known(tenant) or await self._catalogue.get(tenant)
+        outcomes: list[EmitOutcome | None] = [None] * len(specs)
+        admitted: list[_Admitted] = []
+        now = now_micros(self._clock)
+        for index, spec in enumerate(specs):
+            try:
+                admitted.append(self._admit(tenant, index, spec, now))
+            except InvalidArgument as error:
+                outcomes[index] = error
+        for _ in range(ROUTE_TRIES):
+            routed = self._routed(view, admitted, outcomes)
+            if not routed:
+                break
+            answers = await self._batcher.submit(routed)
+            admitted = [
+                one
+                for one, answer in zip((one for one in admitted if outcomes[one.place] is None), answers, strict=True)
+                if not self._answered(one, answer, outcomes)
+            ]
+            if not admitted:
+                break
+            view = await self._catalogue.load(tenant)
+        for one in admitted:
+            if outcomes[one.place] is None:
+                outcomes[one.place] = ResourceExhausted("the subscriptions keep changing; come back later", retry_after=0.1)
+        return outcomes  # type: ignore[return-value]  # every None was replaced above
+
+    async def drain(self) -> None:
+        """Wait for everything that was submitted."""
+        await self._batcher.drain()
+
+    def _admit(self, tenant: str, index: int, spec: EventSpec, now: int) -> _Admitted:
+        accept_time = moment(now)
+        check_event(spec, max_data=self._config.max_data, now=accept_time)
+        event = Event(
+            tenant=tenant,
+            id=spec.id or self._ids.new(EVENT),
+            type=spec.type,
+            source=spec.source or f"urn:hookline:{tenant}",
+            subject=spec.subject,
+            time=accept_time if spec.time is None else spec.time.astimezone(UTC),
+            data=spec.data,
+            data_content_type=spec.data_content_type or "application/json",
+            data_schema=spec.data_schema,
+            labels=spec.labels,
+            idempotency_key=spec.idempotency_key,
+            ordering_key=spec.ordering_key,
+            not_before_time=None if spec.not_before_time is None else spec.not_before_time.astimezone(UTC),
+            traceparent=spec.traceparent,
+            accept_time=accept_time,
+        )
+        return _Admitted(index, event, digest(spec))
+
+    def _routed(self, view: View, admitted: Sequence[_Admitted], outcomes: list[EmitOutcome | None]) -> list[Routed]:
+        routed: list[Routed] = []
+        new, limit, enforced = self._ids.new, self._config.fanout_limit, view.enforced
+        for place, event, content in admitted:
+            if enforced and (kind := enforced.get(event.type)) is not None:
+                violation = check_against_schema(kind.schema, event.data)
+                if violation is not None:
+                    outcomes[place] = InvalidArgument(violation)
+                    continue
+            lanes = view.routes.match(event.type)
+            if len(lanes) > limit:
+                routed.append(Routed(event, content, view.revision, (), fanout=True))
+            else:
+                routed.append(Routed(event, content, view.revision, [NewDelivery(lane, new(DELIVERY)) for lane in lanes]))
+        return routed
+
+    async def _append(self, batch: Sequence[Routed]) -> Sequence[Appended]:
+        answers = await self._store.append(self._node(), batch)
+        accepted = self._accepted
+        for routed, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Accepted):
+                accepted(routed, answer.positions)
+        return answers
+
+    def _answered(self, one: _Admitted, answer: Appended, outcomes: list[EmitOutcome | None]) -> bool:
+        match answer:
+            case Accepted():
+                outcomes[one.place] = EmitResult(event_id=one.event.id, duplicate=False, accept_time=one.event.accept_time)
+            case Duplicate(event_id, accept_time):
+                outcomes[one.place] = EmitResult(event_id=event_id, duplicate=True, accept_time=accept_time)
+            case Clash("id", event_id):
+                outcomes[one.place] = AlreadyExists("event", event_id)
+            case Clash(_, event_id):
+                outcomes[one.place] = AlreadyExists(
+                    "event", event_id, f"the idempotency key was used for event {event_id}, with other content"
+                )
+            case _:
+                return False
+        return True
+
+
+def digest(spec: EventSpec) -> bytes:
+    """A hash over what the event says: every field but its id, idempotency key and trace, each with its length.
+
+    The id and the key are what a repetition is found by, and a repeated call has a trace of its own.
+    """
+    not_before, time = spec.not_before_time, spec.time
+    fields = (
+        spec.type,
+        spec.source,
+        spec.subject,
+        "" if time is None else time.astimezone(UTC).isoformat(),
+        spec.data_content_type,
+        spec.data_schema,
+        spec.ordering_key,
+        "" if not_before is None else not_before.astimezone(UTC).isoformat(),
+        *(part for label in sorted(spec.labels.items()) for part in label),
+    )
+    head = "".join([f"{len(field)}:{field}" for field in fields]).encode()
+    return blake2b(b"%d:%b%b" % (len(head), head, spec.data), digest_size=16).digest()

@@ -1,0 +1,165 @@
+"""A lane in memory: a small window on a subscription's queue, whatever its backlog in the store.
+
+What is in memory is *known* (by position) from the moment it is loaded until its settle is committed,
+so that a read that was under way in between neither loads it twice nor brings back what is over.
+Nothing here waits or does I/O.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from hookline.engine.target import Target
+from hookline.store.protocol import ClaimAnswer, Cursor, DueAnswer, OwnedLane, Settlement, Work
+
+
+class Lane:
+    """The window of a lane without order; see `OrderedLane` for the other kind."""
+
+    def __init__(self, owned: OwnedLane, target: Target, *, window: int) -> None:
+        """A lane just taken: nothing is known of what the store has for it, so it must be read."""
+        self.owned = owned
+        self.key = owned.key
+        self.epoch = owned.epoch
+        self.target = target
+        self.window = window
+        self.ready: deque[Work] = deque()
+        self.known: dict[int, Work] = {}
+        self.in_flight = 0
+        self.closing = False
+        """Nothing new starts: the lane is to be handed over, or was lost."""
+        self.behind = True
+        """The store has fresh works that were not read."""
+        self.waits = True
+        """The store may have waiting works that are due."""
+        self.next_due: int | None = None
+        self.reading = False
+        self.in_round = False
+        self.cursor: Cursor | None = None
+        self._stale_read = False
+        """The window was emptied while a read was under way; its answer no longer fits."""
+        self._over: set[int] = set()
+        """Positions that were settled while a read was under way."""
+
+    @property
+    def runnable(self) -> bool:
+        """Something can start now."""
+        return (
+            bool(self.ready) and self.in_flight < self.target.subscription.max_in_flight and self.target.active and not self.closing
+        )
+
+    @property
+    def wants_reading(self) -> bool:
+        """The store has something, and there is room for a good part of it."""
+        return (
+            (self.behind or self.waits)
+            and not self.reading
+            and not self.closing
+            and self.target.active
+            and len(self.ready) <= self.window // 2
+            and len(self.known) < self.window
+        )
+
+    @property
+    def drained(self) -> bool:
+        """Nothing is under way or unsettled."""
+        return not self.known and self.in_flight == 0
+
+    @property
+    def room(self) -> int:
+        """How many more works the window takes."""
+        return self.window - len(self.known)
+
+    def offer(self, work: Work) -> bool:
+        """Take a work straight from its commit; False (and the lane is behind) if it has to be read later."""
+        if self.behind or self.reading or len(self.known) >= self.window or not self.target.active or self.closing:
+            self.behind = True
+            return False
+        self.known[work.pos] = work
+        self.ready.append(work)
+        return True
+
+    def take(self) -> Work:
+        """The next work to start."""
+        self.in_flight += 1
+        return self.ready.popleft()
+
+    def release(self, work: Work) -> None:
+        """Its request is over; it stays known until it is settled."""
+        self.in_flight -= 1
+
+    def begin_read(self) -> tuple[bool, bool]:
+        """A read begins; whether it is to read fresh works, and waiting ones."""
+        wanted = self.behind, self.waits
+        self.reading, self._stale_read = True, False
+        if self.waits:
+            self.next_due = None
+        self.behind = self.waits = False
+        self._over.clear()
+        return wanted
+
+    def abandon_read(self) -> None:
+        """The read failed: nothing is known of what the store has."""
+        self.reading = False
+        self.behind = self.waits = True
+
+    def absorb(self, claimed: ClaimAnswer | None, due: DueAnswer | None) -> Iterable[Work]:
+        """The read is over; the works that came in with it."""
+        if self._stale_read:
+            self.abandon_read()
+            return ()
+        self.reading = False
+        taken: list[Work] = []
+        if due is not None:
+            taken += self._load(due.works)
+            self.waits |= due.more
+            if due.next_due is not None and (self.next_due is None or due.next_due < self.next_due):
+                self.next_due = due.next_due
+        if claimed is not None:
+            taken += self._load(claimed.works)
+            self.cursor = claimed.cursor
+            self.behind |= claimed.more
+        self._over.clear()
+        return taken
+
+    def settled(self, settlement: Settlement) -> Iterable[Work]:
+        """A settle is committed: the work is over, or waits in the store. What left the memory besides it."""
+        pos = settlement.work.pos
+        if self.known.pop(pos, None) is not None and self.reading:
+            self._over.add(pos)
+        if settlement.due is not None and (self.next_due is None or settlement.due < self.next_due):
+            self.next_due = settlement.due
+        return ()
+
+    def forget(self, delivery_id: str) -> Work | None:
+        """Take a work that has not started out of memory."""
+        for work in self.ready:
+            if work.delivery_id == delivery_id:
+                self.ready.remove(work)
+                del self.known[work.pos]
+                if self.reading:
+                    self._over.add(work.pos)
+                return work
+        return None
+
+    def restore(self, work: Work) -> None:
+        """Undo a `forget`."""
+        self._over.discard(work.pos)
+        self.known[work.pos] = work
+        self.ready.appendleft(work)
+
+    def empty(self) -> list[Work]:
+        """Drop what has not started, and read anew later; what was dropped."""
+        dropped = list(self.ready)
+        self.ready.clear()
+        for work in dropped:
+            del self.known[work.pos]
+        self.cursor, self.behind, self.waits, self.next_due = None, True, True, None
+        self._stale_read = self.reading
+        return dropped
+
+    def _load(self, works: Iterable[Work]) -> list[Work]:
+        fresh = [work for work in works if work.pos not in self.known and work.pos not in self._over]
+        for work in fresh:
+            self.known[work.pos] = work
+        self.ready.extend(fresh)
+        return fresh

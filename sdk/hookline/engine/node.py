@@ -1,0 +1,187 @@
+"""Membership: this process's heartbeat, the lanes it holds by it, and those of nodes that died.
+
+All of it runs in one task, so that an answer counts only for the incarnation that asked. No wall
+clock decides a lease: a node's own ends 0.95 TTL after it *sent* its last successful beat, by its own
+monotonic clock, and another is dead when its (id, beat) has stood still for the TTL on ours.
+"""
+
+import contextlib
+import logging
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from hookline.clock import Clock
+from hookline.engine.bell import Bell
+from hookline.engine.catalogue import CatalogueCache
+from hookline.engine.config import EngineConfig
+from hookline.engine.dispatch import Dispatcher
+from hookline.engine.lane import Lane
+from hookline.errors import HooklineError
+from hookline.store.protocol import NOBODY, NodeRow, OwnedLane, Store, Wake
+
+LOGGER: Final = logging.getLogger(__name__)
+OWN_SHARE: Final = 0.95
+"""Of the TTL, for which a beat holds; the rest is for clocks that run apart."""
+BEATS_A_TTL: Final = 4
+SWEEP_LIMIT: Final = 500
+HAND_LIMIT: Final = 32
+"""Lanes that are on their way to another node at a time."""
+
+
+class Node:
+    """One incarnation after the other of this process."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: CatalogueCache,
+        dispatcher: Dispatcher,
+        *,
+        config: EngineConfig,
+        clock: Clock,
+        heard: Callable[[Wake], None],
+    ) -> None:
+        """Not a member yet; `join` makes it one. `heard` is told of every wake."""
+        self.id = NOBODY
+        self._store = store
+        self._catalogue = catalogue
+        self._dispatcher = dispatcher
+        self._config = config
+        self._clock = clock
+        self._heard = heard
+        self._lease_end = -math.inf
+        self._seen: dict[int, tuple[int, float]] = {}
+        self._leaving: dict[Lane, int] = {}
+        self._bell = Bell()
+        self._look = False
+        self._next_beat = 0.0
+
+    @property
+    def holds_lease(self) -> bool:
+        """Attempts may start."""
+        return self._clock.monotonic() < self._lease_end
+
+    def nudge(self) -> None:
+        """A node came or went, or a lane changed hands: look now."""
+        self._look = True
+        self._bell.ring()
+
+    async def join(self) -> None:
+        """Become a member under a new id, and take what nobody holds. Raises Unavailable."""
+        sent = self._clock.monotonic()
+        self.id = await self._store.join()
+        self._store.listen(self.id, self._heard)
+        self._lease_end = sent + OWN_SHARE * self._config.lease_ttl
+        self._next_beat = sent + self._config.lease_ttl / BEATS_A_TTL
+        self._seen.clear()
+        await self._look_around()
+
+    async def leave(self) -> None:
+        """Give the lanes back; the others are told."""
+        gone, self.id = self.id, NOBODY
+        self._lease_end = -math.inf
+        if gone != NOBODY:
+            await self._store.leave(gone)
+
+    async def run(self) -> None:
+        """Beat and look, for ever."""
+        while True:
+            if not self._look:
+                wait = min(self._config.floor_poll, self._config.lease_ttl / BEATS_A_TTL)
+                await self._bell.wait(wait)
+            try:
+                await self._tick()
+            except HooklineError as error:
+                LOGGER.warning("the store does not answer; trying again: %s", error)
+                await self._bell.wait(self._config.floor_poll)
+            self._dispatcher.reader.ring()
+            self._dispatcher.pump()
+
+    async def _tick(self) -> None:
+        if self._clock.monotonic() >= self._next_beat:
+            await self._beat()
+        looked, self._look = self._look, False
+        for row in await self._store.dead():
+            if row.id != self.id and await self._store.bury(row.id, row.beat):
+                LOGGER.warning("node %d is dead; its lanes are taken over", row.id)
+                looked = True
+        if looked:
+            await self._look_around()
+        await self._hand_over()
+
+    async def _beat(self) -> None:
+        sent = self._clock.monotonic()
+        rows = await self._store.beat(self.id, len(self._dispatcher.lanes))
+        if all(row.id != self.id for row in rows):
+            LOGGER.warning("node %d was buried by another; it joins anew", self.id)
+            for lane in list(self._dispatcher.lanes.values()):
+                self._dispatcher.remove(lane)
+            self._leaving.clear()
+            await self.join()
+            return
+        self._lease_end = sent + OWN_SHARE * self._config.lease_ttl
+        self._next_beat = sent + self._config.lease_ttl / BEATS_A_TTL
+        seen_at = self._clock.monotonic()
+        former, self._seen = self._seen, {}
+        for row in rows:
+            beat, since = former.get(row.id, (row.beat, seen_at))
+            if beat != row.beat:
+                beat, since = row.beat, seen_at
+            self._seen[row.id] = beat, since
+            if row.id != self.id and seen_at - since >= self._config.lease_ttl and await self._store.bury(row.id, beat):
+                LOGGER.warning("node %d has not beaten for %g s; its lanes are taken over", row.id, self._config.lease_ttl)
+        self._choose_surplus(rows)
+        self._look = True
+
+    async def _look_around(self) -> None:
+        """Sweep what nobody holds, and agree with the store on what is ours."""
+        while len(await self._store.sweep(self.id, SWEEP_LIMIT)) == SWEEP_LIMIT:
+            pass
+        mine = await self._store.mine(self.id)
+        keys = {owned.key for owned in mine}
+        for key, lane in list(self._dispatcher.lanes.items()):
+            if key not in keys:
+                self._dispatcher.remove(lane)
+        await self._adopt(mine)
+
+    async def _adopt(self, lanes: Sequence[OwnedLane]) -> None:
+        held = self._dispatcher.lanes
+        new = [owned for owned in lanes if (lane := held.get(owned.key)) is None or lane.epoch != owned.epoch]
+        tenants = {owned.key.tenant for owned in new}
+        await self._catalogue.refresh(tenants)
+        for owned in new:
+            target = (await self._catalogue.get(owned.key.tenant)).targets.get(owned.key.lane)
+            if target is not None:
+                self._dispatcher.add(owned, target)
+
+    def _choose_surplus(self, rows: Sequence[NodeRow]) -> None:
+        """Above a fair share of the lanes, choose some for the node that has the fewest."""
+        held = [lane for lane in self._dispatcher.lanes.values() if not lane.closing]
+        poorest = min(rows, key=lambda row: row.load)
+        fair = math.ceil((sum(row.load for row in rows if row.id != self.id) + len(held)) / len(rows))
+        surplus = min(len(held) - fair, HAND_LIMIT - len(self._leaving), fair - poorest.load)
+        if poorest.id == self.id or surplus <= 0:
+            return
+        for lane in sorted(held, key=lambda lane: len(lane.known))[:surplus]:
+            self._dispatcher.shed(lane)
+            self._leaving[lane] = poorest.id
+
+    async def _hand_over(self) -> None:
+        """Hand over the chosen lanes that have nothing under way any more."""
+        for lane, to in list(self._leaving.items()):
+            if self._dispatcher.lanes.get(lane.key) is not lane:
+                del self._leaving[lane]
+            elif lane.drained:
+                del self._leaving[lane]
+                done = False
+                with contextlib.suppress(HooklineError):  # an answer that is lost is resolved by the retake
+                    done = await self._store.hand(self.id, lane.owned, to)
+                self._dispatcher.remove(lane)
+                if not done:
+                    await self._retake(lane)
+
+    async def _retake(self, lane: Lane) -> None:
+        owned = await self._store.retake(self.id, lane.owned)
+        if owned is not None:
+            await self._adopt([owned])

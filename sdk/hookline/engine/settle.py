@@ -1,0 +1,95 @@
+"""Outcomes go to the store in group commits, fenced; what cannot be written yet is kept and tried again."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
+
+from hookline.engine.lane import Lane
+from hookline.errors import Unavailable
+from hookline.store.protocol import LaneKey, Settlement, WorkQueue
+
+LOGGER: Final = logging.getLogger(__name__)
+SETTLE_LIMIT: Final = 1_000
+"""Outcomes in one commit."""
+
+
+class Settler:
+    """Writes settlements, and tells the lanes when they are on disk."""
+
+    def __init__(
+        self,
+        queue: WorkQueue,
+        *,
+        node: Callable[[], int],
+        settled: Callable[[Lane, Settlement], None],
+        lost: Callable[[Lane], None],
+        flushed: Callable[[], None],
+    ) -> None:
+        """`settled` and `lost` are told per settlement and lane after the commit, then `flushed` once."""
+        self._queue = queue
+        self._node = node
+        self._settled = settled
+        self._lost = lost
+        self._flushed = flushed
+        self._waiting: list[tuple[Lane, Settlement]] = []
+        self._task: asyncio.Task[None] | None = None
+        self.load = 0
+        """Outcomes that are not on disk."""
+
+    def submit(self, lane: Lane, settlement: Settlement) -> None:
+        """Write it with the next commit."""
+        self._waiting.append((lane, settlement))
+        self.load += 1
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="hookline-settle")
+
+    async def drain(self) -> None:
+        """Wait until everything submitted is on disk."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def close(self) -> None:
+        """Give up what is not on disk: its deliveries are pending still and will be tried again."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:SETTLE_LIMIT], self._waiting[SETTLE_LIMIT:]
+                try:
+                    await self._commit(batch)
+                finally:
+                    self.load -= len(batch)
+        finally:
+            self._task = None
+
+    async def _commit(self, batch: list[tuple[Lane, Settlement]]) -> None:
+        settlements = [settlement for _, settlement in batch]
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Unavailable),
+            wait=wait_exponential(multiplier=0.05, max=2.0),
+            before_sleep=_complain,
+            sleep=asyncio.sleep,
+        )
+        lost: frozenset[LaneKey]
+        try:
+            lost = (await retrying(self._queue.settle, self._node(), settlements)).lost
+        except Exception:
+            LOGGER.exception("outcomes were refused by the store; their deliveries are read anew")
+            lost = frozenset(lane.key for lane, _ in batch)
+        for lane, settlement in batch:
+            if lane.key in lost:
+                self._lost(lane)
+            else:
+                self._settled(lane, settlement)
+        self._flushed()
+
+
+def _complain(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome is not None else None
+    LOGGER.warning("outcomes cannot be written, trying again: %s", error)

@@ -1,0 +1,65 @@
+"""The domain as plain frozen data: no protobuf, no store, no I/O."""
+
+from hookline.model.delivery import (
+    Attempt,
+    Change,
+    Checkpoint,
+    Delivery,
+    DeliveryState,
+    ErrorClass,
+    Hold,
+    HoldKind,
+    Replay,
+    ReplayState,
+    Stats,
+    TestResult,
+)
+from hookline.model.event import JSON, NO_LABELS, EmitResult, Event, EventSpec, EventType, EventTypeSpec
+from hookline.model.page import Page
+from hookline.model.policy import EXPONENTIAL, NO_RETRY, PRESETS, STANDARD, Exponential, RetryPolicy, Steps
+from hookline.model.subscription import (
+    BodyFormat,
+    Ordering,
+    Pause,
+    Secret,
+    Subscription,
+    SubscriptionSpec,
+    SubscriptionState,
+)
+
+__all__ = [
+    "EXPONENTIAL",
+    "JSON",
+    "NO_LABELS",
+    "NO_RETRY",
+    "PRESETS",
+    "STANDARD",
+    "Attempt",
+    "BodyFormat",
+    "Change",
+    "Checkpoint",
+    "Delivery",
+    "DeliveryState",
+    "EmitResult",
+    "ErrorClass",
+    "Event",
+    "EventSpec",
+    "EventType",
+    "EventTypeSpec",
+    "Exponential",
+    "Hold",
+    "HoldKind",
+    "Ordering",
+    "Page",
+    "Pause",
+    "Replay",
+    "ReplayState",
+    "RetryPolicy",
+    "Secret",
+    "Stats",
+    "Steps",
+    "Subscription",
+    "SubscriptionSpec",
+    "SubscriptionState",
+    "TestResult",
+]

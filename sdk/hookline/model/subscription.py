@@ -1,0 +1,109 @@
+"""Subscriptions: a receiver's URL and everything about delivering to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from hookline.model.policy import STANDARD, RetryPolicy
+
+
+class BodyFormat(StrEnum):
+    """How an event becomes the body of a request."""
+
+    STANDARD = "standard"
+    """`{"type", "timestamp", "data"}` (Standard Webhooks, "Payload structure"); data is spliced in as it is."""
+    RAW = "raw"
+    """The event's bytes and their content type, nothing else."""
+    CLOUDEVENTS_STRUCTURED = "cloudevents-structured"
+    """CloudEvents 1.0.2, HTTP binding, structured mode."""
+    CLOUDEVENTS_BINARY = "cloudevents-binary"
+    """CloudEvents 1.0.2, HTTP binding, binary mode."""
+
+
+class Ordering(StrEnum):
+    """What order a receiver may rely on."""
+
+    NONE = "none"
+    BY_KEY = "by-key"
+    """Events with the same ordering key one by one, in commit order."""
+
+
+class SubscriptionState(StrEnum):
+    """Whether deliveries are made. What arrives in between is held, not lost."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    """By hand."""
+    DISABLED = "disabled"
+    """By hookline, for the reason in `state_reason` (the receiver answered 410, say)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A signing secret; after a rotation the former one also signs until `expire_time`."""
+
+    value: str
+    expire_time: datetime | None = None
+
+    def __repr__(self) -> str:
+        """Never the value."""
+        return f"Secret(value='***', expire_time={self.expire_time!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A span in which nothing was delivered, by hand or because the subscription was disabled."""
+
+    start: datetime
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionSpec:
+    """What a caller says of a subscription.
+
+    `timeout` is the whole of an attempt, in seconds, from the first packet to the last byte of the
+    answer. `max_in_flight` bounds concurrent requests. `secret` is made by hookline if empty
+    (Standard Webhooks, `whsec_` and 24 to 64 bytes in base64).
+    """
+
+    url: str
+    event_types: tuple[str, ...] = ("*",)
+    description: str = ""
+    body_format: BodyFormat = BodyFormat.STANDARD
+    signature_scheme: str = "standard"
+    secret: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    retry: RetryPolicy = STANDARD
+    timeout: float = 15.0
+    max_in_flight: int = 64
+    ordering: Ordering = Ordering.NONE
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A subscription as it stands. `secrets` is the current one first; clients see none (`get_secret`)."""
+
+    tenant: str
+    id: str
+    url: str
+    event_types: tuple[str, ...]
+    description: str
+    body_format: BodyFormat
+    signature_scheme: str
+    headers: Mapping[str, str]
+    retry: RetryPolicy
+    timeout: float
+    max_in_flight: int
+    ordering: Ordering
+    labels: Mapping[str, str]
+    state: SubscriptionState
+    state_reason: str
+    etag: str
+    create_time: datetime
+    update_time: datetime
+    secrets: tuple[Secret, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    """The last ones, the newest at the end; for policies that do not count paused time."""

@@ -1,0 +1,84 @@
+"""What a signature scheme is, and how a signature is refused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from hookline.errors import HooklineError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignableRequest:
+    """A request as it is signed before it is sent, or as it came in before it is verified.
+
+    `body` is the bytes on the wire, never a parsed or re-serialised form. `id` is the webhook id: what
+    a sender signs; a receiver leaves it empty, as the id then comes from the headers.
+    """
+
+    method: str = "POST"
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes
+    id: str = ""
+
+
+class SignatureFault(StrEnum):
+    """Why a signature is refused; stable, for programs."""
+
+    BODY_NOT_BYTES = "BODY_NOT_BYTES"
+    """The body was handed over as text or as a parsed object."""
+    MISSING_HEADER = "MISSING_HEADER"
+    MALFORMED_HEADER = "MALFORMED_HEADER"
+    """Not of the right form, or there several times with no way to tell which one counts."""
+    TIMESTAMP_TOO_OLD = "TIMESTAMP_TOO_OLD"
+    """Perhaps a recorded request that is sent again."""
+    TIMESTAMP_IN_FUTURE = "TIMESTAMP_IN_FUTURE"
+    NO_MATCHING_SIGNATURE = "NO_MATCHING_SIGNATURE"
+    """Signed with another secret, or changed on the way."""
+
+
+class InvalidSignature(HooklineError):
+    """The request is not from who it says, or not as it was sent; `fault` says why."""
+
+    reason = "INVALID_SIGNATURE"
+
+    def __init__(self, fault: SignatureFault, message: str) -> None:
+        """Refuse for `fault`, which is the error's code too."""
+        super().__init__(message, reason=fault.value)
+        self.fault = fault
+
+
+class Scheme(Protocol):
+    """How requests are signed and verified: one class a scheme, both directions side by side.
+
+    A scheme keeps no state. Signing answers a request, not headers, because some platforms sign by
+    changing the URL.
+    """
+
+    @property
+    def name(self) -> str:
+        """What subscriptions call it."""
+
+    @property
+    def header_names(self) -> frozenset[str]:
+        """The headers that it sets, in lower case: a subscription may not set these itself."""
+
+    def generate_secret(self) -> str:
+        """A new random secret."""
+
+    def check_secret(self, secret: str) -> None:
+        """Raise InvalidArgument (field `secret`) that says what is wrong with `secret`, without showing it."""
+
+    def sign(self, request: SignableRequest, secrets: Sequence[str], now: int) -> SignableRequest:
+        """`request`, signed with each of `secrets` (at least one) at `now`, in seconds since 1970.
+
+        Raises InvalidArgument if a secret or the request's id cannot be signed with.
+        """
+
+    def verify(self, request: SignableRequest, secrets: Sequence[str], now: int, tolerance: int = 300) -> None:
+        """Raise InvalidSignature unless `request` was signed with one of `secrets`.
+
+        The time of signing may be `tolerance` seconds away from `now`, before or after. Raises
+        InvalidArgument if a secret is malformed.
+        """

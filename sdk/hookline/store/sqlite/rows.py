@@ -1,0 +1,180 @@
+"""Rows to values and back."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from hookline.clock import micros, moment
+from hookline.model import JSON, NO_LABELS, Attempt, ErrorClass, Event, EventType, Subscription
+from hookline.store.protocol import Job, JobKind, Work
+
+Row = tuple[Any, ...]
+
+_SUBSCRIPTION: Final = TypeAdapter(Subscription)
+_EVENT_TYPE: Final = TypeAdapter(EventType)
+
+WORK_COLUMNS: Final = 8
+"""A work's own columns; its event's follow."""
+
+
+def maybe_micros(when: datetime | None) -> int | None:
+    """`micros`, or None."""
+    return None if when is None else micros(when)
+
+
+def maybe_moment(when: int | None) -> datetime | None:
+    """`moment`, or None."""
+    return None if when is None else moment(when)
+
+
+def event_row(pos: int, event: Event, digest: bytes) -> Row:
+    """An event as it is stored."""
+    return (
+        pos,
+        event.tenant,
+        event.id,
+        digest,
+        event.type,
+        event.source,
+        event.subject,
+        micros(event.time),
+        event.data,
+        None if event.data_content_type == JSON else event.data_content_type,
+        event.data_schema,
+        json.dumps(dict(event.labels)) if event.labels else None,
+        event.idempotency_key,
+        event.ordering_key,
+        None if event.not_before_time is None else micros(event.not_before_time),
+        event.traceparent,
+        micros(event.accept_time),
+    )
+
+
+def event(row: Sequence[Any]) -> Event:
+    """An event from the columns that every statement names in this order."""
+    return Event(
+        tenant=row[0],
+        id=row[1],
+        type=row[2],
+        source=row[3],
+        subject=row[4],
+        time=moment(row[5]),
+        data=row[6],
+        data_content_type=row[7] or JSON,
+        data_schema=row[8],
+        labels=json.loads(row[9]) if row[9] else NO_LABELS,
+        idempotency_key=row[10],
+        ordering_key=row[11],
+        not_before_time=None if row[12] is None else moment(row[12]),
+        traceparent=row[13],
+        accept_time=moment(row[14]),
+    )
+
+
+def work(lane: str, row: Row) -> Work:
+    """A pending delivery with its event."""
+    pos, due, delivery_id, webhook_id, run, attempts, before, run_start = row[:WORK_COLUMNS]
+    found = event(row[WORK_COLUMNS:])
+    return Work(
+        found.tenant, lane, pos, due, delivery_id, webhook_id or found.id, found, run, attempts, before, run_start
+    )  # fmt: skip
+
+
+def attempt_row(attempt: Attempt) -> Row:
+    """The attempt's own columns of a change."""
+    return (
+        attempt.id,
+        attempt.number,
+        micros(attempt.start_time),
+        attempt.duration,
+        attempt.url,
+        attempt.address,
+        attempt.status,
+        attempt.answer,
+        attempt.error,
+        attempt.detail,
+    )
+
+
+NO_ATTEMPT: Final[Row] = (None,) * 10
+
+
+def attempt(tenant: str, names: tuple[str, str, str], row: Row, *, run: int, next_at: int | None, superseded: bool) -> Attempt:
+    """An attempt from its own columns of a change (`attempt_row`); `names` are its delivery's, event's and subscription's ids."""
+    delivery_id, event_id, subscription_id = names
+    return Attempt(
+        tenant=tenant,
+        id=row[0],
+        delivery_id=delivery_id,
+        event_id=event_id,
+        subscription_id=subscription_id,
+        run=run,
+        number=row[1],
+        start_time=moment(row[2]),
+        duration=row[3],
+        url=row[4],
+        address=row[5],
+        status=row[6],
+        answer=row[7],
+        error=None if row[8] is None else ErrorClass(row[8]),
+        detail=row[9],
+        next_attempt_time=maybe_moment(next_at),
+        superseded=superseded,
+    )
+
+
+def job_row(job: Job) -> Row:
+    """A job as it is stored."""
+    return (
+        job.tenant,
+        job.id,
+        job.kind,
+        job.subject,
+        job.spec,
+        job.cursor,
+        job.scanned,
+        job.added,
+        job.cancelled,
+        micros(job.create_time),
+        maybe_micros(job.finish_time),
+    )
+
+
+def job(row: Row) -> Job:
+    """A job from its row."""
+    return Job(
+        tenant=row[0],
+        id=row[1],
+        kind=JobKind(row[2]),
+        subject=row[3],
+        spec=row[4],
+        cursor=row[5],
+        scanned=row[6],
+        added=row[7],
+        cancelled=bool(row[8]),
+        create_time=moment(row[9]),
+        finish_time=maybe_moment(row[10]),
+    )
+
+
+def subscription_body(subscription: Subscription) -> str:
+    """A subscription as JSON, with its secrets."""
+    return _SUBSCRIPTION.dump_json(subscription).decode()
+
+
+def subscription(body: str) -> Subscription:
+    """A subscription from its JSON."""
+    return _SUBSCRIPTION.validate_json(body)
+
+
+def event_type_body(event_type: EventType) -> str:
+    """An event type as JSON."""
+    return _EVENT_TYPE.dump_json(event_type).decode()
+
+
+def event_type(body: str) -> EventType:
+    """An event type from its JSON."""
+    return _EVENT_TYPE.validate_json(body)

@@ -1,0 +1,281 @@
+"""The SQLite store on a file that several processes may share."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+from hookline.clock import Clock
+from hookline.errors import Closed
+from hookline.store.protocol import NodeRow, Wake, WakeKind
+from hookline.store.sqlite import nodes
+from hookline.store.sqlite.backup import copy
+from hookline.store.sqlite.base import SqlStore
+from hookline.store.sqlite.faults import at_opening
+from hookline.store.sqlite.lock import HeldLock, WriteLock, is_free
+from hookline.store.sqlite.opening import connect, make_place, prepare
+from hookline.store.sqlite.reader import Reader
+from hookline.store.sqlite.transaction import Post, Transaction
+from hookline.store.sqlite.wake import HAS_SOCKETS, Ear, Mouth
+from hookline.store.sqlite.worker import Worker
+from hookline.store.sqlite.writer import Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READERS: Final = 2
+FLOOR: Final = 0.25
+"""Seconds between two looks at whether another process has written, in case a wake got lost."""
+
+
+class SqliteStore(SqlStore):
+    """One SQLite file: writes on one thread in group commits, reads on others.
+
+    Beside the file stand `<file>.lock` and `<file>.lock.gate` (who may write) and `<file>-nodes/` (a
+    lock file and a socket for each living node). Nothing is opened before `open`. After a fork the
+    child's copy refuses every verb; the parent's goes on.
+    """
+
+    def __init__(self, path: Path, clock: Clock, *, floor: float | None = FLOOR) -> None:
+        """Make a store that is not open yet. Without `floor`, only wakes tell that others have written."""
+        super().__init__(clock)
+        self.path: Final = path
+        self._floor = floor
+        self._reason = "the store is not open"
+        self._lock: WriteLock | None = None
+        self._writer: Writer | None = None
+        self._readers: list[Reader] = []
+        self._turn = cycle(self._readers)
+        self._mouth: Mouth | None = None
+        self._held: dict[int, HeldLock] = {}
+        self._ears: dict[int, Ear] = {}
+        self._listeners: dict[int, Callable[[Wake], None]] = {}
+
+    # Opening and closing.
+
+    async def open(self) -> None:
+        """Open, migrate if needed; if it is open, nothing. Raises StoreError."""
+        if self._writer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            self._lock = await asyncio.to_thread(self._prepare)
+        except Exception as error:
+            raise at_opening(error, self.path) from error
+        self._mouth = Mouth() if HAS_SOCKETS else None
+        self._writer = Writer(self.path, loop, lambda: connect(self.path), self._write_lock, self._send)
+        self._readers = [self._reader(number, loop) for number in range(READERS)]
+        self._turn = cycle(self._readers)
+        for worker in self._workers():
+            worker.start()
+        _opened.add(self)
+
+    def _prepare(self) -> WriteLock:
+        make_place(self.path)
+        lock = WriteLock(self.path.with_name(f"{self.path.name}.lock"))
+        try:
+            with lock.held(), contextlib.closing(connect(self.path)) as connection:
+                prepare(connection, str(self.path), in_file=True)
+        except BaseException:
+            lock.close()
+            raise
+        return lock
+
+    def _reader(self, number: int, loop: asyncio.AbstractEventLoop) -> Reader:
+        reader = Reader(f"hookline-reader-{number}", loop, lambda: connect(self.path, reading=True))
+        reader.path = self.path
+        return reader
+
+    def _workers(self) -> list[Worker]:
+        return [*self._readers, self._writer] if self._writer is not None else []
+
+    def _write_lock(self) -> WriteLock:
+        if self._lock is None:
+            raise Closed(self._reason)
+        return self._lock
+
+    async def close(self) -> None:
+        """Finish the running commit and close. Safe to repeat."""
+        _opened.discard(self)
+        workers = self._workers()
+        self._writer, self._readers, self._reason = None, [], "the store is closed"
+        for worker in workers:
+            await worker.stop()
+        for ear in self._ears.values():
+            ear.close()
+        for held in self._held.values():
+            held.close()
+        if self._lock is not None:
+            self._lock.close()
+        if self._mouth is not None:
+            self._mouth.close()
+        self._lock = self._mouth = None
+        self._ears, self._held, self._listeners = {}, {}, {}
+
+    # A way to write and a way to read.
+
+    async def _write(self, verb: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._writer is None:
+            raise Closed(self._reason)
+        answer: T = await self._writer.submit(lambda tx: verb(tx, *args, **kwargs))
+        return answer
+
+    async def _read(self, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._writer is None:
+            raise Closed(self._reason)
+        answer: T = await next(self._turn).submit(lambda connection: verb(connection, *args, **kwargs))
+        return answer
+
+    async def backup(self, target: Path) -> None:
+        """Copy the whole into a new file (0600), consistently, while it runs. Raises StoreError."""
+        if self._writer is None:
+            raise Closed(self._reason)
+        await asyncio.to_thread(self._backup, target)
+
+    def _backup(self, target: Path) -> None:
+        with contextlib.closing(connect(self.path, reading=True)) as connection:
+            copy(connection, target)
+
+    # Nodes.
+
+    @property
+    def _nodes(self) -> Path:
+        return self.path.with_name(f"{self.path.name}-nodes")
+
+    def _lock_of(self, node: int) -> Path:
+        return self._nodes / f"{node}.lock"
+
+    async def join(self) -> int:
+        """Begin as a new node: its lock is held, and its socket bound, before others see its row."""
+        node = await self._write(nodes.reserve)
+        self._nodes.mkdir(mode=0o700, exist_ok=True)
+        self._held[node] = HeldLock(self._lock_of(node))
+        address = ""
+        if HAS_SOCKETS:
+            ear = self._ears[node] = Ear(self._nodes, node)
+            address = ear.address
+        await self._write(nodes.join, node, address)
+        return node
+
+    async def leave(self, node: int) -> None:
+        """Go: the lanes become orphans, and the others are woken to sweep them."""
+        self._listeners.pop(node, None)
+        await super().leave(node)
+        self._part(node)
+
+    def _part(self, node: int) -> None:
+        ear = self._ears.pop(node, None)
+        if ear is not None:
+            ear.close()
+        held = self._held.pop(node, None)
+        if held is not None:
+            held.close()
+            held.path.unlink(missing_ok=True)
+
+    async def bury(self, node: int, beat: int) -> bool:
+        """Remove a node whose (id, beat) has stood still, and what it left beside the file."""
+        buried = await super().bury(node, beat)
+        if buried and node not in self._held:
+            self._lock_of(node).unlink(missing_ok=True)
+            (self._nodes / f"{node}.sock").unlink(missing_ok=True)
+        return buried
+
+    async def dead(self) -> Sequence[NodeRow]:
+        """Nodes whose lock file nobody holds: their process is gone."""
+        living = await self._read(nodes.nodes)
+        return [row for row in living if row.id not in self._held and is_free(self._lock_of(row.id))]
+
+    # Wakes.
+
+    def listen(self, node: int, heard: Callable[[Wake], None]) -> None:
+        """Call `heard` on the event loop for every wake sent to `node` by this or another process."""
+        if self._writer is None:
+            raise Closed(self._reason)
+        self._listeners[node] = heard
+        ear = self._ears.get(node)
+        if ear is not None:
+            ear.listen(self._writer.loop, heard)
+        if self._floor is not None:
+            self._writer.when_idle(self._floor, self._look)
+
+    def _send(self, posts: Sequence[Post]) -> None:
+        """In the writer's thread, after the commit."""
+        here = [post for post in posts if post.node in self._listeners]
+        if here and self._writer is not None:
+            self._writer.tell(self._hear, here)
+        if self._mouth is not None:
+            for post in posts:
+                if post.address and post.node not in self._listeners:
+                    self._mouth.say(post.address, post.wake)
+
+    def _hear(self, posts: Sequence[Post]) -> None:
+        for post in posts:
+            heard = self._listeners.get(post.node)
+            if heard is not None:
+                heard(post.wake)
+
+    def _look(self) -> None:
+        """In the writer's thread, now and then."""
+        if self._writer is not None and self._writer.changed():
+            look = Wake(WakeKind.LOOK)
+            self._writer.tell(self._hear, [Post(node, "", look) for node in list(self._listeners)])
+
+    # Forks.
+
+    def _before_fork(self) -> None:
+        """Bring every thread to rest and close what a child must not inherit: SQLite does not survive a fork."""
+        for worker in self._workers():
+            worker.guard.acquire()
+            worker.disconnect()
+
+    def _after_in_parent(self) -> None:
+        for worker in self._workers():
+            worker.guard.release()
+
+    def _after_in_child(self) -> None:
+        """Close the copies of the descriptors; the parent's locks and sockets stay as they are."""
+        self._writer, self._readers = None, []
+        self._reason = "this store was opened before a fork: open a new one in the child process"
+        if self._lock is not None:
+            self._lock.close()
+        if self._mouth is not None:
+            self._mouth.close()
+        for held in self._held.values():
+            held.close()
+        for ear in self._ears.values():
+            ear.abandon()
+        self._lock = self._mouth = None
+        self._held, self._ears, self._listeners = {}, {}, {}
+
+
+_opened: Final[weakref.WeakSet[SqliteStore]] = weakref.WeakSet()
+_forking: Final[list[SqliteStore]] = []
+
+
+def _before_fork() -> None:
+    _forking[:] = list(_opened)
+    for store in _forking:
+        store._before_fork()
+
+
+def _after_in_parent() -> None:
+    for store in _forking:
+        store._after_in_parent()
+    _forking.clear()
+
+
+def _after_in_child() -> None:
+    for store in _forking:
+        store._after_in_child()
+    _forking.clear()
+    _opened.clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child)

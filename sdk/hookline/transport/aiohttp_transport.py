@@ -1,0 +1,278 @@
+"""An httpx transport over aiohttp's connector: its pool, DNS cache, happy eyeballs, TLS and C parser.
+
+aiohttp's session is not used. What a session adds (cookies, redirects, proxies, credentials from files,
+decompression, retries) is what a sender of webhooks must not do, and it costs half of the time; here there
+is nothing to switch off. The request is written in one piece, and no task is started for it.
+
+A connection that was kept alive may be closed by the receiver at the very moment at which it is used again.
+A close that is known before the request is written costs nothing: another connection is taken. One that
+becomes known later fails the attempt with CONNECTION, for the receiver may have taken the request; whether
+to send it again is the engine's decision, not the transport's.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextvars import ContextVar
+from typing import Final
+
+import aiohttp
+import httpx
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import AddrInfoType, Connection
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawResponseMessage
+
+from hookline.model import ErrorClass
+from hookline.transport.answer import LONGEST_BODY, Phase, Progress, read_into
+from hookline.transport.failure import (
+    AddressBlocked,
+    AnswerFailure,
+    ConnectFailure,
+    connect_failure,
+    exchange_failure,
+)
+from hookline.transport.guard import GuardPolicy
+from hookline.transport.request import encode, fields, split
+
+KEEP_ALIVE: Final = 20.0
+"""Seconds for which an idle connection is kept."""
+
+DNS_LIFETIME: Final = 30
+"""Seconds for which a resolved name is remembered."""
+
+MOST_INFORMATIONAL: Final = 16
+"""1xx answers that are skipped; more is not a conversation."""
+
+LONGEST_LINE: Final = 8190
+MOST_HEADERS: Final = 128
+MOST_TARGETS: Final = 4096
+"""URLs that are kept in parsed form."""
+
+UNBOUNDED: Final = aiohttp.ClientTimeout(total=None, sock_connect=None)
+"""The deadline is the caller's; aiohttp keeps none."""
+
+BROKEN: Final = (aiohttp.ClientError, HttpProcessingError, OSError)
+"""What aiohttp raises when an answer does not come, or not wholly."""
+
+_progress: ContextVar[Progress] = ContextVar("progress")
+"""Whose connection is being made; happy eyeballs dials in tasks of its own."""
+
+
+class Target:
+    """A URL in the forms in which it is needed for every request to it."""
+
+    __slots__ = ("address", "host", "request", "start")
+
+    def __init__(self, url: str, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext) -> None:
+        """Parse `url`; RequestFailure if it cannot be dialled."""
+        origin, path = split(url)
+        self.host = origin.host_port_subcomponent or ""
+        self.start = f"POST {path} HTTP/1.1\r\nHost: {self.host}\r\n"
+        self.request = aiohttp.ClientRequest("POST", origin, loop=loop, ssl=tls)
+        """What the connector wants to know of the origin; nothing is sent from it."""
+
+
+class AnswerStream(httpx.AsyncByteStream):
+    """An answer's body as it comes from the wire; it owns the connection until closed."""
+
+    def __init__(self, connection: Connection, payload: aiohttp.StreamReader, progress: Progress) -> None:
+        """Read `payload` from `connection`."""
+        self._connection = connection
+        self._payload = payload
+        self._progress = progress
+        self._closed = connection.protocol.closed if connection.protocol is not None else None
+        if self._closed is not None and not payload.is_eof():
+            self._closed.add_done_callback(self._lost)
+
+    def _lost(self, closed: asyncio.Future[None]) -> None:
+        """Wake the reader: aiohttp leaves it waiting when a body turns out to be malformed."""
+        if not closed.cancelled():
+            closed.exception()
+        if not self._payload.is_eof() and self._payload.exception() is None:
+            self._payload.set_exception(HttpProcessingError(message="the body is malformed"))
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Raw chunks, until the end of the body."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The bytes that are there, or the next ones; TransportFailure if the answer breaks off."""
+        try:
+            chunk = await self._payload.readany()
+        except BROKEN as problem:
+            raise exchange_failure(problem, self._progress) from problem
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
+
+    async def aclose(self) -> None:
+        """Keep the connection if all of the body was read, else close it."""
+        if self._closed is not None:
+            self._closed.remove_done_callback(self._lost)
+        part_with(self._connection, self._payload)
+
+
+def part_with(connection: Connection, payload: aiohttp.StreamReader) -> None:
+    """Give a connection back to the pool, or close it if there is more on it, either way."""
+    transport = connection.transport
+    if payload.at_eof() and transport is not None and not transport.get_write_buffer_size():
+        connection.release()
+    else:
+        connection.close()
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """HTTP/1.1 with keep-alive over aiohttp's connector, behind the address guard.
+
+    It belongs to the event loop in which it is first used. `limit` bounds its connections (0: no bound);
+    requests beyond it wait, so let it be no less than the requests in flight. TLS is always verified: `tls`
+    may be another context (a private authority, client certificates), but not one that trusts anybody.
+    Answers carry the dialled `ip:port` in `extensions["address"]`.
+    """
+
+    def __init__(self, *, guard: GuardPolicy | None = None, tls: ssl.SSLContext | None = None, limit: int = 4096) -> None:
+        """Make a transport; ValueError for a context that does not verify."""
+        self._guard = guard or GuardPolicy()
+        if tls is None:
+            tls = ssl.create_default_context()
+            tls.set_alpn_protocols(["http/1.1"])
+        if tls.verify_mode is not ssl.CERT_REQUIRED or not tls.check_hostname:
+            raise ValueError("tls: the context must verify certificates and host names")
+        self._tls = tls
+        self._limit = limit
+        self._closed = False
+        self._connector: aiohttp.TCPConnector | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._targets: OrderedDict[str, Target] = OrderedDict()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request; TransportFailure (an httpx.TransportError) if no answer comes.
+
+        The body is sent with Content-Length, whatever it is. The extension `target` (bytes) overrides the
+        request target, as in httpcore.
+        """
+        progress: Progress = request.extensions.get("progress") or Progress()
+        body = await request.aread()
+        raw_target: bytes = request.extensions.get("target", request.url.raw_path)
+        lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), raw_target)]
+        framing = {b"content-length", b"transfer-encoding"}
+        lines += [b"%s: %s" % (name, value) for name, value in request.headers.raw if name.lower() not in framing]
+        head = b"\r\n".join(lines) + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+        target = self._target(str(request.url))
+        connection, message, payload = await self._exchange(progress, target, head + body, skip_body=request.method == "HEAD")
+        return httpx.Response(
+            message.code,
+            headers=list(message.raw_headers),
+            stream=AnswerStream(connection, payload, progress),
+            extensions={"http_version": b"HTTP/1.1", "address": progress.address},
+        )
+
+    async def post(self, progress: Progress, url: str, headers: Sequence[tuple[str, str]], body: bytes, user_agent: str) -> None:
+        """The short way for `Poster`: no httpx objects; what comes is put into `progress`."""
+        target = self._targets.get(url) or self._target(url)
+        head = f"{target.start}{fields(headers, user_agent)}Content-Length: {len(body)}\r\n\r\n"
+        connection, message, payload = await self._exchange(progress, target, encode(head) + body, skip_body=False)
+        progress.status = message.code
+        progress.headers = message.headers
+        if payload.is_eof() and payload.exception() is None:
+            progress.body = payload.read_nowait(-1)[:LONGEST_BODY]
+            part_with(connection, payload)
+        else:
+            await read_into(progress, AnswerStream(connection, payload, progress))
+
+    async def _exchange(
+        self, progress: Progress, target: Target, request: bytes, *, skip_body: bool
+    ) -> tuple[Connection, RawResponseMessage, aiohttp.StreamReader]:
+        """Write a whole request and read the head of its final answer."""
+        connection, protocol, transport = await self._connect(progress, target)
+        try:
+            protocol.set_response_params(
+                skip_payload=skip_body,
+                read_until_eof=True,
+                auto_decompress=False,
+                read_bufsize=LONGEST_BODY,
+                max_line_size=LONGEST_LINE,
+                max_field_size=LONGEST_LINE,
+                max_headers=MOST_HEADERS,
+            )
+            transport.write(request)
+            for _ in range(MOST_INFORMATIONAL + 1):
+                message, payload = await protocol.read()
+                if message.code >= 200 or message.code == 101:
+                    progress.phase = Phase.READING
+                    return connection, message, payload
+            raise AnswerFailure(ErrorClass.PROTOCOL, f"{progress.address} sent more than {MOST_INFORMATIONAL} interim answers")
+        except BROKEN as problem:
+            connection.close()
+            raise exchange_failure(problem, progress) from problem
+        except BaseException:
+            connection.close()
+            raise
+
+    async def _connect(self, progress: Progress, target: Target) -> tuple[Connection, ResponseHandler, asyncio.Transport]:
+        """Take a connection from the pool, or make one."""
+        connector = self._connector
+        if connector is None:
+            raise ConnectFailure(ErrorClass.CONNECTION, "the transport is closed")
+        _progress.set(progress)
+        while True:
+            try:
+                connection = await connector.connect(target.request, [], UNBOUNDED)
+            except (aiohttp.ClientError, OSError, UnicodeError) as problem:
+                raise connect_failure(problem, target.host, progress.address) from problem
+            protocol, transport = connection.protocol, connection.transport
+            # Bytes that came while it was idle are no answer to what is sent now. On a new connection (then
+            # an address was dialled) they are all that this receiver will ever say.
+            if protocol is not None and transport is not None and (progress.address or not protocol.should_close):
+                progress.address = printed(transport.get_extra_info("peername"))
+                progress.phase = Phase.WAITING
+                return connection, protocol, transport
+            connection.close()
+
+    def _target(self, url: str) -> Target:
+        """The parsed form of `url`; the oldest of too many is forgotten."""
+        if (target := self._targets.get(url)) is not None:
+            return target
+        if self._closed:
+            raise ConnectFailure(ErrorClass.CONNECTION, "the transport is closed")
+        if self._connector is None:
+            self._loop = asyncio.get_running_loop()
+            self._connector = aiohttp.TCPConnector(
+                limit=self._limit,
+                limit_per_host=0,
+                keepalive_timeout=KEEP_ALIVE,
+                ttl_dns_cache=DNS_LIFETIME,
+                socket_factory=self._socket,
+            )
+        target = Target(url, self._loop or asyncio.get_running_loop(), self._tls)
+        self._targets[url] = target
+        if len(self._targets) > MOST_TARGETS:
+            self._targets.popitem(last=False)
+        return target
+
+    def _socket(self, dialled: AddrInfoType) -> socket.socket:
+        """A socket for an address that is about to be dialled; AddressBlocked if the guard refuses it."""
+        family, kind, protocol, _, where = dialled
+        address = printed(where)
+        _progress.get().address = address
+        if reason := self._guard.refusal(str(where[0])):
+            raise AddressBlocked(address, reason)
+        return socket.socket(family, kind, protocol)
+
+    async def aclose(self) -> None:
+        """Close all connections; requests under way fail. It cannot be opened again."""
+        self._closed = True
+        self._targets.clear()
+        connector, self._connector = self._connector, None
+        if connector is not None:
+            await connector.close()
+
+
+def printed(address: tuple[object, ...] | None) -> str:
+    """A socket address as `ip:port`, with brackets around IPv6."""
+    if not address:
+        return ""
+    return f"[{address[0]}]:{address[1]}" if ":" in str(address[0]) else f"{address[0]}:{address[1]}"

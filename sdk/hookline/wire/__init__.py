@@ -1,0 +1,100 @@
+"""Between the contract's messages and the model: pure, both ways, and total.
+
+`read_…` takes a message and answers with the model, `write_…` goes the other way. Neither raises
+anything but `InvalidArgument`, with the field's path. `to_status` and `from_status` do the same for
+errors.
+"""
+
+from hookline.wire.delivery import (
+    read_attempt,
+    read_delivery,
+    read_retry_outcome,
+    read_state_filter,
+    read_stats,
+    read_watched,
+    write_attempt,
+    write_delivery,
+    write_retry_outcome,
+    write_state_filter,
+    write_stats,
+    write_watched,
+)
+from hookline.wire.event import (
+    read_emit_outcome,
+    read_emit_result,
+    read_event,
+    read_event_spec,
+    read_replay,
+    renamed,
+    write_emit_outcome,
+    write_emit_result,
+    write_event,
+    write_event_spec,
+    write_replay,
+)
+from hookline.wire.event_type import read_event_type, read_event_type_spec, write_event_type, write_event_type_spec
+from hookline.wire.scalars import build, read_duration, read_time, write_duration, write_optional_time, write_page_size, write_time
+from hookline.wire.status import from_rpc, from_status, to_status, trailers
+from hookline.wire.subscription import (
+    read_retry_policy,
+    read_secret,
+    read_subscription,
+    read_subscription_spec,
+    read_test_result,
+    write_retry_policy,
+    write_secret,
+    write_subscription,
+    write_subscription_spec,
+    write_test_result,
+)
+
+__all__ = [
+    "build",
+    "from_rpc",
+    "from_status",
+    "read_attempt",
+    "read_delivery",
+    "read_duration",
+    "read_emit_outcome",
+    "read_emit_result",
+    "read_event",
+    "read_event_spec",
+    "read_event_type",
+    "read_event_type_spec",
+    "read_replay",
+    "read_retry_outcome",
+    "read_retry_policy",
+    "read_secret",
+    "read_state_filter",
+    "read_stats",
+    "read_subscription",
+    "read_subscription_spec",
+    "read_test_result",
+    "read_time",
+    "read_watched",
+    "renamed",
+    "to_status",
+    "trailers",
+    "write_attempt",
+    "write_delivery",
+    "write_duration",
+    "write_emit_outcome",
+    "write_emit_result",
+    "write_event",
+    "write_event_spec",
+    "write_event_type",
+    "write_event_type_spec",
+    "write_optional_time",
+    "write_page_size",
+    "write_replay",
+    "write_retry_outcome",
+    "write_retry_policy",
+    "write_secret",
+    "write_state_filter",
+    "write_stats",
+    "write_subscription",
+    "write_subscription_spec",
+    "write_test_result",
+    "write_time",
+    "write_watched",
+]

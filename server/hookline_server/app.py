@@ -1,0 +1,153 @@
+"""The gRPC server: our four services, health and reflection, on one address."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2 import DESCRIPTOR as REFLECTION
+
+from hookline.client import Client
+from hookline.errors import HooklineError
+from hookline_proto.v1 import delivery_service_pb2, event_service_pb2, event_type_service_pb2, subscription_service_pb2
+from hookline_server.auth import Gate
+from hookline_server.services import DeliveryServicer, Drain, EventServicer, EventTypeServicer, Guard, SubscriptionServicer
+from hookline_server.settings import Settings
+
+KEEPALIVE_TIME: Final = 60.0
+"""Seconds of silence after which a connection is asked whether it is still there."""
+KEEPALIVE_TIMEOUT: Final = 20.0
+"""Seconds within which it must answer."""
+SHORTEST_PING: Final = 10.0
+"""Seconds; a caller that asks more often is told to stop (GOAWAY, too_many_pings)."""
+LAST_WORDS: Final = 0.25
+"""Seconds for answers to leave the process after the last call has ended."""
+
+_SERVICES: Final = (
+    event_service_pb2.DESCRIPTOR.services_by_name["EventService"],
+    subscription_service_pb2.DESCRIPTOR.services_by_name["SubscriptionService"],
+    delivery_service_pb2.DESCRIPTOR.services_by_name["DeliveryService"],
+    event_type_service_pb2.DESCRIPTOR.services_by_name["EventTypeService"],
+)
+SERVICE_NAMES: Final = tuple(service.full_name for service in _SERVICES)
+
+
+class CannotListen(HooklineError):
+    """The server cannot take calls at its address: its message says why, and what to do."""
+
+    reason = "CANNOT_LISTEN"
+
+
+class Server:
+    """Serves a client over gRPC. The client is its owner's: the server neither opens nor closes it."""
+
+    def __init__(self, settings: Settings, client: Client) -> None:
+        """Serve `client` as `settings` say."""
+        self._settings = settings
+        self._client = client
+        self._drain = Drain()
+        self._health = health.aio.HealthServicer()
+        self._server: aio.Server | None = None
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, once it has started; the one chosen by the system where port 0 was asked for."""
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """Host and port as a target for callers."""
+        return _address(self._settings.host, self._port)
+
+    async def start(self) -> None:
+        """Listen, and answer calls. Raises CannotListen (port in use, no such address, certificate that cannot be read)."""
+        server = aio.server(options=_options(self._settings))
+        guard = Guard(Gate(self._settings.token.get_secret_value()), self._drain)
+        servicers = (
+            EventServicer(self._client, self._drain),
+            SubscriptionServicer(self._client),
+            DeliveryServicer(self._client, self._drain),
+            EventTypeServicer(self._client),
+        )
+        for service, servicer in zip(_SERVICES, servicers, strict=True):
+            guard.register(server, service, servicer)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = (*SERVICE_NAMES, health.SERVICE_NAME, REFLECTION.services_by_name["ServerReflection"].full_name)
+        reflection.enable_server_reflection(names, server)
+        self._port = _listen(server, self._settings)
+        await server.start()
+        self._server = server
+        for name in ("", *names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Take no more calls, and give those under way `grace` seconds (the setting `drain_grace` if None). Safe to repeat.
+
+        Health says NOT_SERVING first, and streams end by themselves, so that callers look elsewhere.
+        """
+        server, self._server = self._server, None
+        if server is None:
+            return
+        await self._health.enter_graceful_shutdown()
+        self._drain.begin()
+        stopping = asyncio.create_task(server.stop(self._settings.drain_grace if grace is None else grace))
+        idle = asyncio.create_task(self._drain.idle())
+        await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        # Only those who watch the health are left now, and they would stay for the whole of the grace.
+        await asyncio.wait((stopping,), timeout=LAST_WORDS)
+        await server.stop(None)
+        await stopping
+
+    async def wait(self) -> None:
+        """Wait until it has stopped."""
+        if self._server is not None:
+            await self._server.wait_for_termination()
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    return [
+        # Two servers on one port would share the calls by chance; the second must be told instead.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        ("grpc.keepalive_time_ms", int(KEEPALIVE_TIME * 1000)),
+        ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT * 1000)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", int(SHORTEST_PING * 1000)),
+    ]
+
+
+def _listen(server: aio.Server, settings: Settings) -> int:
+    address = _address(settings.host, settings.port)
+    credentials = _credentials(settings)
+    try:
+        return server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise CannotListen(
+            f"cannot listen on {address}: the port is in use, or this machine has no such address; "
+            "stop the other server, or choose another port (--port, HOOKLINE_PORT)"
+        ) from error
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    certificate, key = _bytes_of(settings.tls_cert, "tls_cert"), _bytes_of(settings.tls_key, "tls_key")
+    return grpc.ssl_server_credentials([(key, certificate)])
+
+
+def _bytes_of(path: Path, field: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CannotListen(f"{field}: cannot read {path} ({error.strerror}); name a PEM file that this user may read") from error
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
