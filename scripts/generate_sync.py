@@ -93,7 +93,7 @@ def docstring(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, inden
     text = ast.get_docstring(node)
     if text is None:
         raise SystemExit(f"{node.name} has no docstring")
-    lines = text.splitlines()
+    lines = text.replace("`async with`", "`with`").splitlines()
     inner = "".join(f"\n{indent}{line}" if line else "\n" for line in lines[1:])
     end = f"\n{indent}" if len(lines) > 1 else ""
     return f'{indent}"""{lines[0]}{inner}{end}"""'
@@ -106,7 +106,7 @@ def method(node: ast.FunctionDef | ast.AsyncFunctionDef, inner: str) -> str:
     head = f"    def {name}(self{', ' + declared if declared else ''}) -> {answer}:\n{docstring(node, '        ')}\n"
     call = f"self.{inner}.{name}({handed})"
     if name in CLOSABLE:
-        return head + f"        return PortalIterator(self._ready(), {call})\n"
+        return head + f"        return PortalIterator(self._ready(), lambda: {call})\n"
     if name in STREAMS:
         first, *rest = handed.split(", ")
         call = f"self.{inner}.{name}({', '.join(('source', *rest))})"

@@ -64,7 +64,10 @@ class Events(ABC):
         page_token: str = "",
         tenant: str = "",
     ) -> Page[Event]:
-        """Events, newest first; `page_size` 1 to 1,000; times bound `accept_time`, the end excluded."""
+        """Events, newest first; `page_size` 1 to 1,000; times bound `accept_time`, the end excluded.
+
+        A page ends early when its data passes 1 MiB; go by `next_page_token`.
+        """
 
     @abstractmethod
     async def replay(

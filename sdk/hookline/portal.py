@@ -11,7 +11,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
@@ -148,8 +148,8 @@ class PortalIterator(Iterator[T], Generic[T]):
     Up to `AHEAD` items are read before they are asked for.
     """
 
-    def __init__(self, portal: Portal, source: AsyncIterator[T]) -> None:
-        """Read `source` on the loop of `portal`, from now on."""
+    def __init__(self, portal: Portal, source: Callable[[], AsyncIterator[T]]) -> None:
+        """Read what `source` answers with, on the loop of `portal`, from now on."""
         self._portal = portal
         self._items: deque[T] = deque()
         # Reentrant: dropping an iterator may close it in whatever the thread is doing.
@@ -217,7 +217,7 @@ class PortalIterator(Iterator[T], Generic[T]):
             raise self._error
         return None
 
-    def _begin(self, source: AsyncIterator[T]) -> None:
+    def _begin(self, source: Callable[[], AsyncIterator[T]]) -> None:
         if not self._closed:
             # The task must not keep the iterator alive, or one that is dropped would never end.
             self._task = self._portal.loop.create_task(_pump(weakref.ref(self), source, self._room))
@@ -241,10 +241,12 @@ class PortalIterator(Iterator[T], Generic[T]):
             self._change.notify_all()
 
 
-async def _pump(reader: "weakref.ref[PortalIterator[T]]", source: AsyncIterator[T], room: asyncio.Event) -> None:
+async def _pump(reader: "weakref.ref[PortalIterator[T]]", source: Callable[[], AsyncIterator[T]], room: asyncio.Event) -> None:
     failure: BaseException | None = None
+    items: AsyncIterator[T] | None = None
     try:
-        async for item in source:
+        items = source()
+        async for item in items:
             target = reader()
             if target is None:
                 return
@@ -258,9 +260,8 @@ async def _pump(reader: "weakref.ref[PortalIterator[T]]", source: AsyncIterator[
         if not isinstance(error, Exception):
             raise
     finally:
-        aclose = getattr(source, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()
         target = reader()
         if target is not None:
             target.end(failure)
@@ -306,7 +307,7 @@ def exchange(portal: Portal, call: Callable[[AsyncIterator[A]], AsyncIterator[T]
     """Give `items` to `call` and yield what comes back, one for each. `items` is read by the calling thread."""
     inbox: _Inbox[A] = _Inbox(portal)
     under_way = 0
-    with PortalIterator(portal, call(inbox)) as outcomes:
+    with PortalIterator(portal, lambda: call(inbox)) as outcomes:
         for item in items:
             inbox.put(item)
             under_way += 1

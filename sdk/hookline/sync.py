@@ -69,7 +69,10 @@ class SyncEvents:
         page_token: str = "",
         tenant: str = "",
     ) -> Page[Event]:
-        """Events, newest first; `page_size` 1 to 1,000; times bound `accept_time`, the end excluded."""
+        """Events, newest first; `page_size` 1 to 1,000; times bound `accept_time`, the end excluded.
+
+        A page ends early when its data passes 1 MiB; go by `next_page_token`.
+        """
         return self._ready().call(
             self._events.list(
                 event_type=event_type,
@@ -349,7 +352,9 @@ class SyncClient:
 
         Raises OutOfRange when the cursor points to what retention has removed.
         """
-        return PortalIterator(self._ready(), self._client.watch(subscription_id=subscription_id, cursor=cursor, tenant=tenant))
+        return PortalIterator(
+            self._ready(), lambda: self._client.watch(subscription_id=subscription_id, cursor=cursor, tenant=tenant)
+        )
 
     def __enter__(self) -> Self:
         """Open."""
@@ -385,7 +390,7 @@ def open(
     delivers. `transport` replaces the HTTP transport, in tests above all. `observer` is told of every
     outcome.
 
-    Nothing happens until the client is used (`async with`, or the first call); StoreError then says
+    Nothing happens until the client is used (`with`, or the first call); StoreError then says
     what is wrong with the store. Raises InvalidArgument (store, tenant).
     """
     return SyncClient(doors.open(store, deliver=deliver, tenant=tenant, config=config, transport=transport, observer=observer))

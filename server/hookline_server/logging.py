@@ -17,8 +17,9 @@ FORMATS: Final = ("auto", "json", "text")
 def configure(level: str = "info", log_format: str = "auto", stream: TextIO | None = None) -> None:
     """Send every log record of the process to `stream` (standard error if None).
 
-    Tracebacks show no local variables: those hold secrets. `level` is one of `LEVELS`, `log_format` one of `FORMATS`; `auto` is text on a terminal and JSON
-    elsewhere. A second call replaces the first.
+    `level` is one of `LEVELS`, `log_format` one of `FORMATS`; `auto` is text on a terminal and JSON
+    elsewhere. Tracebacks show no local variables, for those may be secrets. A second call replaces the
+    first.
     """
     target = sys.stderr if stream is None else stream
     terminal = target.isatty()

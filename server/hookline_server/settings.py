@@ -21,7 +21,7 @@ from hookline.errors import HooklineError, quoted
 PREFIX: Final = "HOOKLINE_"
 CONFIG: Final = "HOOKLINE_CONFIG"
 """Names the TOML file."""
-CALLER_NAMES: Final = frozenset({"HOOKLINE_TARGET", "HOOKLINE_TENANT", "HOOKLINE_TIMEOUT", "HOOKLINE_CA"})
+CALLER_NAMES: Final = frozenset(f"{PREFIX}{name}" for name in ("SERVER", "TENANT", "TIMEOUT", "CA", "SECRET"))
 """Read by the commands that call a server; they may stand in the same environment."""
 DEFAULT_FILE: Final = Path("hookline.toml")
 KIB: Final = 1024
@@ -51,23 +51,23 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
-    host: str = Field("127.0.0.1", min_length=1, description="the address to listen on")
-    port: int = Field(50051, ge=0, le=65_535, description="a port from 0 (chosen by the system) to 65535")
+    host: str = Field(default="127.0.0.1", min_length=1, description="the address to listen on")
+    port: int = Field(default=50051, ge=0, le=65_535, description="a port from 0 (chosen by the system) to 65535")
     data_dir: Path = Field(default_factory=default_data_dir, description="a folder that this user may write")
-    store: str = Field("", description="where events are kept; empty for a SQLite file in data_dir")
-    token: SecretStr = Field(SecretStr(""), description="what callers must send; at least 16 visible ASCII characters")
-    tls_cert: Path | None = Field(None, description="a PEM file with the certificate chain")
-    tls_key: Path | None = Field(None, description="a PEM file with the private key of tls_cert")
-    insecure: bool = Field(False, description="true to listen beyond loopback without TLS or without a token")
-    dev: bool = Field(False, description="true to deliver over http to loopback, for development")
-    max_data_bytes: int = Field(256 * KIB, ge=1, le=16 * MIB, description="1 to 16777216 bytes of data an event")
-    max_message_bytes: int = Field(4 * MIB, ge=64 * KIB, le=64 * MIB, description="65536 to 67108864 bytes a gRPC message")
-    max_concurrent_streams: int = Field(1_000, ge=1, le=100_000, description="1 to 100000 calls at once a connection")
-    node_concurrency: int = Field(512, ge=1, le=100_000, description="1 to 100000 requests to receivers at once")
-    retention_days: float = Field(14.0, gt=0, le=3_650, description="more than 0 and up to 3650 days")
-    drain_grace: float = Field(10.0, ge=0, le=600, description="0 to 600 seconds")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
-    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto (text on a terminal), json or text")
+    store: str = Field(default="", description="where events are kept; empty for a SQLite file in data_dir")
+    token: SecretStr = Field(default=SecretStr(""), description="what callers must send; at least 16 visible ASCII characters")
+    tls_cert: Path | None = Field(default=None, description="a PEM file with the certificate chain")
+    tls_key: Path | None = Field(default=None, description="a PEM file with the private key of tls_cert")
+    insecure: bool = Field(default=False, description="true to listen beyond loopback without TLS or without a token")
+    dev: bool = Field(default=False, description="true to deliver over http to loopback, for development")
+    max_data_bytes: int = Field(default=256 * KIB, ge=1, le=2 * MIB, description="1 to 2097152 bytes of data an event")
+    max_message_bytes: int = Field(default=4 * MIB, ge=4 * MIB, le=64 * MIB, description="4194304 to 67108864 bytes a gRPC message")
+    max_concurrent_streams: int = Field(default=1_000, ge=1, le=100_000, description="1 to 100000 calls at once a connection")
+    node_concurrency: int = Field(default=512, ge=1, le=100_000, description="1 to 100000 requests to receivers at once")
+    retention_days: float = Field(default=14.0, gt=0, le=3_650, description="more than 0 and up to 3650 days")
+    drain_grace: float = Field(default=10.0, ge=0, le=600, description="0 to 600 seconds")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="debug, info, warning or error")
+    log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto (text on a terminal), json or text")
 
     @classmethod
     def settings_customise_sources(

@@ -26,5 +26,7 @@ class BodyError(HooklineError):
 
 def rfc3339(moment: datetime) -> str:
     """`moment` in UTC as RFC 3339 has it: whole seconds, milliseconds or microseconds, as many as it needs."""
+    if moment.tzinfo is UTC and moment.microsecond % _MILLISECOND:  # nearly every event: the time at which it was accepted
+        return moment.isoformat()[:-6] + "Z"
     precision = "microseconds" if moment.microsecond % _MILLISECOND else "milliseconds" if moment.microsecond else "seconds"
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"

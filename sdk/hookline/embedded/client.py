@@ -183,7 +183,10 @@ class EmbeddedClient(Client):
             while (item := await outcomes.get()) is not None:
                 room.release()
                 yield item
-            await feeding
+            try:
+                await feeding
+            except ExceptionGroup as group:  # only the caller's own iterator can fail
+                raise group.exceptions[0] from None
         finally:
             feeding.cancel()
             await asyncio.wait([feeding])

@@ -102,6 +102,7 @@ class EmbeddedDeliveries(Deliveries):
             if work is not None:
                 engine.dispatcher.restore(work)
             raise
+        engine.dispatcher.ended(key, [delivery_id])  # it may have been read meanwhile
         engine.changed.ring()
         after = await self.get(delivery_id, tenant=tenant)
         if not done and after.state is not DeliveryState.CANCELLED:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from hookline.client import Events
 from hookline.clock import moment, now_micros
@@ -12,10 +13,14 @@ from hookline.errors import InvalidArgument, NotFound, quoted
 from hookline.ids import REPLAY
 from hookline.model import Event, Page, Replay
 from hookline.routing import is_pattern
-from hookline.store.protocol import EventFilter, Job, JobKind
+from hookline.store.protocol import EventFilter, Job, JobKind, Positioned
 from hookline.validation import check_type
 
-MAX_PATTERNS = 100
+MAX_PATTERNS: Final = 100
+STRIDE: Final = 8
+"""Events that are read first for a page; how many more at a time depends on their size."""
+LONGEST_PAGE: Final = 1024 * 1024
+"""Bytes of data after which a page ends early, so that any gRPC client can take it."""
 
 
 class EmbeddedEvents(Events):
@@ -50,9 +55,18 @@ class EmbeddedEvents(Events):
             check_type(event_type, "event_type")
         which = EventFilter(types=(event_type,) if event_type else (), from_time=start, to_time=end)
         engine = await self._door.engine()
-        found = await engine.store.events(self._door.tenant(tenant), which, before=before, limit=limit)
-        token = str(found[-1].pos) if len(found) == limit else ""
-        return Page(items=tuple(event for _, event in found), next_page_token=token)
+        owner = self._door.tenant(tenant)
+        found: list[Positioned] = []
+        size = 0
+        while size < LONGEST_PAGE and len(found) < limit:
+            fitting = (LONGEST_PAGE - size) * len(found) // size if size else 0
+            wanted = min(limit - len(found), max(STRIDE, fitting))
+            more = await engine.store.events(owner, which, before=found[-1].pos if found else before, limit=wanted)
+            found += more
+            size += sum(len(event.data) for _, event in more)
+            if len(more) < wanted:
+                return Page(items=tuple(event for _, event in found))
+        return Page(items=tuple(event for _, event in found), next_page_token=str(found[-1].pos))
 
     async def replay(
         self,

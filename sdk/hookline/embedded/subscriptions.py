@@ -13,7 +13,7 @@ from hookline.clock import moment, now_micros
 from hookline.embedded.door import Door, known_id, page_after
 from hookline.embedded.repeat import repeatable
 from hookline.engine import Engine
-from hookline.engine.lane import Lane
+from hookline.engine.lane import Lane, Memory
 from hookline.engine.target import target
 from hookline.errors import Conflict, FailedPrecondition, InvalidArgument, NotFound, quoted
 from hookline.ids import DELIVERY, EVENT, REPLAY, SUBSCRIPTION
@@ -213,7 +213,7 @@ class EmbeddedSubscriptions(Subscriptions):
             return TestResult(url=request.url, headers=request.headers, body=request.body, attempt=None)
         work = Work(found.tenant, found.id, 0, None, engine.ids.new(DELIVERY), sample.id, sample, 1, 0, 0, 0)
         started, answer = await engine.sender.send(ready, work)
-        lane = Lane(OwnedLane(LaneKey(found.tenant, found.id), 0, ordered=False), ready, window=1)
+        lane = Lane(OwnedLane(LaneKey(found.tenant, found.id), 0, ordered=False), ready, window=1, memory=Memory(0))
         settlement, _ = engine.sender.judge(lane, ready, work, started, answer)
         attempt = settlement.attempt
         assert attempt is not None

@@ -14,10 +14,10 @@ class EngineConfig:
 
     node_concurrency: int = 512
     """Requests in flight, over all subscriptions of this node."""
-    lane_window: int = 1_000
+    lane_window: int = 2_000
     """Deliveries of one subscription in memory; the rest of its backlog stays in the store."""
     memory_budget: int = 48 * MIB
-    """Event data in memory, over all lanes; beyond it, lanes read as they go."""
+    """Deliveries in memory, over all lanes, a quarter of it for one; beyond it, lanes read as they go."""
     max_data: int = 256 * KIB
     """The largest `data` of an event."""
     max_unacknowledged: int = 20_000

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from hookline.clock import Clock, micros, now_micros
 from hookline.engine.catalogue import View
 from hookline.engine.config import EngineConfig
-from hookline.engine.lane import Lane
+from hookline.engine.lane import Lane, Memory
 from hookline.engine.ordered import OrderedLane
 from hookline.engine.reader import Reader
 from hookline.engine.sender import Sender
@@ -22,6 +22,10 @@ from hookline.store.protocol import LaneKey, OwnedLane, Result, Settlement, Work
 
 UNSETTLED_A_SLOT: Final = 8
 """Outcomes per slot that may wait for the disk before nothing new is started."""
+
+
+LEAST_TO_SETTLE: Final = 5.0
+"""Seconds that a stop waits at least for outcomes to reach the disk."""
 
 
 class Hooks(NamedTuple):
@@ -49,9 +53,9 @@ class Dispatcher:
         self._hooks = hooks
         self._round: deque[Lane] = deque()
         self._workers: set[asyncio.Task[None]] = set()
-        self._held = 0
+        self._memory = Memory(config.memory_budget)
         self._pumping = False
-        self.reader = Reader(queue, clock, self._loaded, lambda: self._held < config.memory_budget)
+        self.reader = Reader(queue, clock, self._loaded)
         self.settler = Settler(queue, node=hooks.node, settled=self._settled, lost=self._lost, flushed=self._flushed)
 
     def add(self, owned: OwnedLane, target: Target) -> None:
@@ -62,7 +66,7 @@ class Dispatcher:
                 return
             self.remove(held)
         kind = OrderedLane if owned.ordered else Lane
-        lane = self.lanes[owned.key] = kind(owned, target, window=self._config.lane_window)
+        lane = self.lanes[owned.key] = kind(owned, target, window=self._config.lane_window, memory=self._memory)
         self.reader.want(lane)
 
     def remove(self, lane: Lane) -> None:
@@ -70,13 +74,13 @@ class Dispatcher:
         if self.lanes.get(lane.key) is lane:
             del self.lanes[lane.key]
         lane.closing = True
-        self._released(lane.empty())
+        lane.empty()
         self.reader.drop(lane)
 
     def shed(self, lane: Lane) -> None:
         """Start nothing more of a lane: it is to be handed over when it is drained."""
         lane.closing = True
-        self._released(lane.empty())
+        lane.empty()
 
     def retarget(self, tenant: str, view: View) -> None:
         """The catalogue has changed: the next attempts take the new values."""
@@ -89,7 +93,7 @@ class Dispatcher:
             elif target is not lane.target:
                 lane.target = target
                 if not target.active:
-                    self._released(lane.empty())
+                    lane.empty()
                 self._enter(lane)
                 self.reader.want(lane)
         self._pump_soon()
@@ -99,12 +103,10 @@ class Dispatcher:
         lane = self.lanes.get(key)
         if lane is None:
             return
-        if self._held < self._config.memory_budget and lane.offer(work):
-            self._held += len(work.event.data)
+        if lane.offer(work):
             self._enter(lane)
             self._pump_soon()
         else:
-            lane.behind = True
             self.reader.want(lane)
 
     def look(self, keys: Iterable[LaneKey]) -> None:
@@ -116,19 +118,24 @@ class Dispatcher:
                 self.reader.want(lane)
 
     def forget(self, key: LaneKey, delivery_id: str) -> Work | None:
-        """Take a work out of memory if it has not started; None if it is not there."""
+        """Take a work out of memory if it has not started; None if it is not there, or its place in an order is to be kept."""
         lane = self.lanes.get(key)
-        work = None if lane is None else lane.forget(delivery_id)
-        if work is not None:
-            self._released([work])
-        return work
+        return None if lane is None or isinstance(lane, OrderedLane) else lane.forget(delivery_id)
+
+    def ended(self, key: LaneKey, delivery_ids: Iterable[str]) -> None:
+        """Works of this lane were cancelled or moved: what has not started goes out of memory."""
+        if isinstance(self.lanes.get(key), OrderedLane):
+            self.reread(key)
+        else:
+            for delivery_id in delivery_ids:
+                self.forget(key, delivery_id)
 
     def restore(self, work: Work) -> None:
         """Undo a `forget`."""
         lane = self.lanes.get(LaneKey(work.tenant, work.lane))
         if lane is not None:
             lane.restore(work)
-            self._held += len(work.event.data)
+            self.reader.want(lane)
             self._enter(lane)
             self._pump_soon()
 
@@ -136,7 +143,7 @@ class Dispatcher:
         """Works of this lane were moved or ended elsewhere: drop what has not started, and read anew."""
         lane = self.lanes.get(key)
         if lane is not None:
-            self._released(lane.empty())
+            lane.empty()
             self.reader.want(lane)
 
     def pump(self) -> None:
@@ -145,7 +152,7 @@ class Dispatcher:
         while len(self._workers) < self._config.node_concurrency and (found := self._next()) is not None:
             worker = asyncio.create_task(self._work(*found), name="hookline-worker")
             self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+            worker.add_done_callback(self._rested)
 
     async def drain(self, grace: float) -> None:
         """Wait for what is on the wire, at most `grace` seconds; then cut it off. Nothing new may start meanwhile."""
@@ -155,7 +162,11 @@ class Dispatcher:
                 worker.cancel()
             if late:
                 await asyncio.wait(late)
-        await self.settler.drain()
+        try:
+            async with asyncio.timeout(max(grace, LEAST_TO_SETTLE)):
+                await self.settler.drain()
+        except TimeoutError:  # the store is away: what was delivered will be delivered again, with the same ids
+            await self.settler.close()
 
     @property
     def in_flight(self) -> int:
@@ -186,7 +197,6 @@ class Dispatcher:
 
     def _finish(self, lane: Lane, work: Work, settlement: Settlement) -> None:
         lane.release(work)
-        self._held -= len(work.event.data)
         self._enter(lane)
         self._hooks.attempted(settlement)
         self.settler.submit(lane, settlement)
@@ -214,16 +224,16 @@ class Dispatcher:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self.pump)
 
-    def _loaded(self, lane: Lane, size: int) -> None:
-        self._held += size
+    def _rested(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        self._pump_soon()
+
+    def _loaded(self, lane: Lane) -> None:
         self._enter(lane)
         self._pump_soon()
 
-    def _released(self, works: Iterable[Work]) -> None:
-        self._held -= sum(len(work.event.data) for work in works)
-
     def _settled(self, lane: Lane, settlement: Settlement) -> None:
-        self._released(lane.settled(settlement))
+        lane.settled(settlement)
         self._enter(lane)
         self.reader.want(lane)
 

@@ -13,7 +13,6 @@ from hookline.engine.config import EngineConfig
 from hookline.engine.dispatch import Dispatcher, Hooks
 from hookline.engine.ingest import Ingest
 from hookline.engine.node import Node
-from hookline.engine.ordered import OrderedLane
 from hookline.engine.retention import retain
 from hookline.engine.router import Router
 from hookline.engine.sender import Sender
@@ -138,11 +137,7 @@ class Engine:
 
     def _forget(self, wake: Wake) -> None:
         for key in wake.lanes:
-            if isinstance(self.dispatcher.lanes.get(key), OrderedLane):
-                self.dispatcher.reread(key)
-            else:
-                for delivery_id in wake.ids:
-                    self.dispatcher.forget(key, delivery_id)
+            self.dispatcher.ended(key, wake.ids)
         self.dispatcher.look(wake.lanes)
 
     def _pass(self, work: Coroutine[Any, Any, None]) -> None:

@@ -17,6 +17,8 @@ from hookline.validation import check_against_schema, check_event
 
 APPEND_LIMIT: Final = 2_000
 """Events in one commit."""
+UNREPEATABLE: Final = b""
+"""The digest of an event that came without id and key; equal to no other."""
 ROUTE_TRIES: Final = 20
 """How often an event is routed again while the catalogue keeps changing."""
 
@@ -110,7 +112,9 @@ class Ingest:
             traceparent=spec.traceparent,
             accept_time=accept_time,
         )
-        return _Admitted(index, event, digest(spec))
+        # An id that was made here is not known to anybody who could repeat it.
+        repeatable = spec.id or spec.idempotency_key
+        return _Admitted(index, event, digest(spec) if repeatable else UNREPEATABLE)
 
     def _routed(self, view: View, admitted: Sequence[_Admitted], outcomes: list[EmitOutcome | None]) -> list[Routed]:
         routed: list[Routed] = []

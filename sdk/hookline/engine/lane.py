@@ -7,23 +7,47 @@ Nothing here waits or does I/O.
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Final
 
 from hookline.engine.target import Target
 from hookline.store.protocol import ClaimAnswer, Cursor, DueAnswer, OwnedLane, Settlement, Work
+
+OVERHEAD: Final = 1_024
+"""Bytes of a work and its event, beside the data."""
+
+
+LANE_SHARE: Final = 4
+"""One lane takes at most this part (a quarter) of the memory."""
+LEAST: Final = 8
+"""Works that a lane may hold however little memory is left, so that it goes on."""
+
+
+class Memory:
+    """What all lanes of a node hold together, in bytes, and how much that may be."""
+
+    def __init__(self, budget: int) -> None:
+        """Nothing is held."""
+        self.budget = budget
+        self.held = 0
 
 
 class Lane:
     """The window of a lane without order; see `OrderedLane` for the other kind."""
 
-    def __init__(self, owned: OwnedLane, target: Target, *, window: int) -> None:
+    def __init__(self, owned: OwnedLane, target: Target, *, window: int, memory: Memory) -> None:
         """A lane just taken: nothing is known of what the store has for it, so it must be read."""
         self.owned = owned
         self.key = owned.key
         self.epoch = owned.epoch
         self.target = target
         self.window = window
+        self._memory = memory
         self.ready: deque[Work] = deque()
         self.known: dict[int, Work] = {}
+        self.held = 0
+        """Bytes of what is known, roughly."""
+        self._typical = 64 * 1024
+        """Bytes of a work, by the last ones; high at first, so that the first read is a small one."""
         self.in_flight = 0
         self.closing = False
         """Nothing new starts: the lane is to be handed over, or was lost."""
@@ -56,7 +80,7 @@ class Lane:
             and not self.closing
             and self.target.active
             and len(self.ready) <= self.window // 2
-            and len(self.known) < self.window
+            and self.room > 0
         )
 
     @property
@@ -66,15 +90,16 @@ class Lane:
 
     @property
     def room(self) -> int:
-        """How many more works the window takes."""
-        return self.window - len(self.known)
+        """How many more works the window takes, as far as memory goes."""
+        left = min(self._memory.budget - self._memory.held, self._memory.budget // LANE_SHARE - self.held)
+        return min(self.window - len(self.known), max(LEAST - len(self.known), left // self._typical))
 
     def offer(self, work: Work) -> bool:
         """Take a work straight from its commit; False (and the lane is behind) if it has to be read later."""
-        if self.behind or self.reading or len(self.known) >= self.window or not self.target.active or self.closing:
+        if self.behind or self.reading or self.room <= 0 or not self.target.active or self.closing:
             self.behind = True
             return False
-        self.known[work.pos] = work
+        self._know(work)
         self.ready.append(work)
         return True
 
@@ -102,64 +127,86 @@ class Lane:
         self.reading = False
         self.behind = self.waits = True
 
-    def absorb(self, claimed: ClaimAnswer | None, due: DueAnswer | None) -> Iterable[Work]:
-        """The read is over; the works that came in with it."""
+    def absorb(self, claimed: ClaimAnswer | None, due: DueAnswer | None) -> None:
+        """The read is over, and this came in with it."""
         if self._stale_read:
             self.abandon_read()
-            return ()
+            return
         self.reading = False
-        taken: list[Work] = []
         if due is not None:
-            taken += self._load(due.works)
-            self.waits |= due.more
+            all_taken = self._load(due.works)
+            self.waits |= due.more or not all_taken
             if due.next_due is not None and (self.next_due is None or due.next_due < self.next_due):
                 self.next_due = due.next_due
         if claimed is not None:
-            taken += self._load(claimed.works)
-            self.cursor = claimed.cursor
-            self.behind |= claimed.more
+            if self._load(claimed.works):
+                self.cursor = claimed.cursor
+                self.behind |= claimed.more
+            else:
+                self.behind = True
         self._over.clear()
-        return taken
 
-    def settled(self, settlement: Settlement) -> Iterable[Work]:
-        """A settle is committed: the work is over, or waits in the store. What left the memory besides it."""
+    def settled(self, settlement: Settlement) -> None:
+        """A settle is committed: the work is over, or waits in the store."""
         pos = settlement.work.pos
-        if self.known.pop(pos, None) is not None and self.reading:
+        if self._unknow(settlement.work) and self.reading:
             self._over.add(pos)
         if settlement.due is not None and (self.next_due is None or settlement.due < self.next_due):
             self.next_due = settlement.due
-        return ()
 
     def forget(self, delivery_id: str) -> Work | None:
         """Take a work that has not started out of memory."""
         for work in self.ready:
             if work.delivery_id == delivery_id:
                 self.ready.remove(work)
-                del self.known[work.pos]
+                self._unknow(work)
                 if self.reading:
                     self._over.add(work.pos)
                 return work
+        self._stale_read |= self.reading  # the answer that is under way may have it
         return None
 
     def restore(self, work: Work) -> None:
         """Undo a `forget`."""
         self._over.discard(work.pos)
-        self.known[work.pos] = work
+        self._know(work)
         self.ready.appendleft(work)
 
-    def empty(self) -> list[Work]:
-        """Drop what has not started, and read anew later; what was dropped."""
-        dropped = list(self.ready)
+    def empty(self) -> None:
+        """Drop what has not started, and read anew later."""
+        for work in self.ready:
+            self._unknow(work)
         self.ready.clear()
-        for work in dropped:
-            del self.known[work.pos]
         self.cursor, self.behind, self.waits, self.next_due = None, True, True, None
         self._stale_read = self.reading
-        return dropped
 
-    def _load(self, works: Iterable[Work]) -> list[Work]:
-        fresh = [work for work in works if work.pos not in self.known and work.pos not in self._over]
-        for work in fresh:
-            self.known[work.pos] = work
-        self.ready.extend(fresh)
-        return fresh
+    def _load(self, works: Iterable[Work]) -> bool:
+        """Take works into the window; False if not all of them had room."""
+        for work in works:
+            if work.pos in self.known or work.pos in self._over:
+                continue
+            if self.room <= 0:
+                return False
+            self._know(work)
+            self.ready.append(work)
+        return True
+
+    def _know(self, work: Work) -> None:
+        self.known[work.pos] = work
+        taken = size(work)
+        self.held += taken
+        self._memory.held += taken
+        self._typical += (taken - self._typical) // 8
+
+    def _unknow(self, work: Work) -> bool:
+        if self.known.pop(work.pos, None) is None:
+            return False
+        taken = size(work)
+        self.held -= taken
+        self._memory.held -= taken
+        return True
+
+
+def size(work: Work) -> int:
+    """Bytes that a work takes in memory, roughly."""
+    return len(work.event.data) + OVERHEAD

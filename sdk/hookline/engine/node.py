@@ -138,10 +138,11 @@ class Node:
         """Sweep what nobody holds, and agree with the store on what is ours."""
         while len(await self._store.sweep(self.id, SWEEP_LIMIT)) == SWEEP_LIMIT:
             pass
+        held = list(self._dispatcher.lanes.values())  # before asking: a lane that is born meanwhile is not in the answer
         mine = await self._store.mine(self.id)
         keys = {owned.key for owned in mine}
-        for key, lane in list(self._dispatcher.lanes.items()):
-            if key not in keys:
+        for lane in held:
+            if lane.key not in keys:
                 self._dispatcher.remove(lane)
         await self._adopt(mine)
 

@@ -6,9 +6,9 @@ among the waiting, and when the head is over the key is read on its own (*probed
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from hookline.engine.lane import Lane
+from hookline.engine.lane import Lane, Memory
 from hookline.engine.target import Target
 from hookline.store.protocol import OwnedLane, Result, Settlement, Work
 
@@ -16,19 +16,19 @@ from hookline.store.protocol import OwnedLane, Result, Settlement, Work
 class OrderedLane(Lane):
     """The window of a lane in order. Works without an ordering key have none."""
 
-    def __init__(self, owned: OwnedLane, target: Target, *, window: int) -> None:
+    def __init__(self, owned: OwnedLane, target: Target, *, window: int, memory: Memory) -> None:
         """A lane just taken."""
-        super().__init__(owned, target, window=window)
+        super().__init__(owned, target, window=window, memory=memory)
         self._busy: dict[str, deque[Work]] = {}
         """Keys with a work that is ready or under way, and what follows it in memory."""
         self._blocked: dict[str, bool] = {}
         """Keys whose followers stand in the store alone; True when some may have come since the last probe."""
-        self._probing: set[str] = set()
+        self._probing: dict[str, None] = {}
 
     @property
     def wants_probe(self) -> bool:
         """A key's head is over and its followers stand in the store."""
-        return bool(self._probing) and not self.closing and self.target.active
+        return bool(self._probing) and self.room > 0 and not self.closing and self.target.active
 
     def offer(self, work: Work) -> bool:
         """Straight from the commit goes only what has no key: an earlier one may have come through another node."""
@@ -37,58 +37,38 @@ class OrderedLane(Lane):
             return False
         return super().offer(work)
 
-    def settled(self, settlement: Settlement) -> Iterable[Work]:
+    def settled(self, settlement: Settlement) -> None:
         """A settle is committed: the key goes on, or is blocked and its followers leave the memory."""
         super().settled(settlement)
         key = settlement.work.event.ordering_key
         if not key:
-            return ()
-        if settlement.result is not Result.WAIT:
+            return
+        if settlement.result is Result.WAIT:
+            for follower in self._busy.pop(key, ()):
+                self._unknow(follower)
+            self._blocked[key] = True
+        else:
             self._advance(key)
-            return ()
-        followers = self._busy.pop(key, ())
-        for follower in followers:
-            self.known.pop(follower.pos, None)
-        self._blocked[key] = True
-        return followers
 
-    def forget(self, delivery_id: str) -> Work | None:
-        """Take a work that has not started out of memory."""
-        found = super().forget(delivery_id)
-        if found is not None:
-            if found.event.ordering_key:
-                self._advance(found.event.ordering_key)
-            return found
+    def empty(self) -> None:
+        """Drop what has not started; keys that are under way stay blocked until the store was asked again."""
         for followers in self._busy.values():
             for work in followers:
-                if work.delivery_id == delivery_id:
-                    followers.remove(work)
-                    del self.known[work.pos]
-                    return work
-        return None
-
-    def restore(self, work: Work) -> None:
-        """Undo a `forget`: the store has it still, in its place."""
-        self.empty()
-
-    def empty(self) -> list[Work]:
-        """Drop what has not started; keys that are under way stay blocked until the store was asked again."""
-        followers = [work for queue in self._busy.values() for work in queue]
-        dropped = super().empty() + followers
-        for work in followers:
-            self.known.pop(work.pos, None)
+                self._unknow(work)
+        super().empty()
         under_way = {work.event.ordering_key for work in self.known.values()} - {""}
         self._busy = {key: deque() for key in under_way}
         self._blocked = dict.fromkeys(under_way, True)
-        return dropped
 
-    def probes(self) -> Sequence[str]:
-        """Keys to be read on their own now; ask once, answer each with `probed`."""
-        due = [key for key in self._probing if key in self._blocked]
-        self._probing.clear()
-        for key in due:
-            self._blocked[key] = False
-        return due
+    def next_probe(self) -> str | None:
+        """A key to be read on its own now; answer with `probed` or `reprobe`. None: there is none, or no room."""
+        while self._probing and self.room > 0:
+            key = next(iter(self._probing))
+            del self._probing[key]
+            if key in self._blocked:
+                self._blocked[key] = False
+                return key
+        return None
 
     def probed(self, key: str, works: Iterable[Work]) -> None:
         """What the store has of `key`."""
@@ -96,12 +76,12 @@ class OrderedLane(Lane):
             return
         fresh = [work for work in works if work.pos not in self.known]
         for work in fresh:
-            self.known[work.pos] = work
+            self._know(work)
+            self._queue(work)
         if fresh:
             self._blocked[key] = True
-            self._queue(fresh)
         elif self._blocked[key]:
-            self._probing.add(key)
+            self._probing[key] = None
         else:
             del self._blocked[key]
 
@@ -109,7 +89,7 @@ class OrderedLane(Lane):
         """A probe failed: ask again."""
         if key in self._blocked:
             self._blocked[key] = True
-            self._probing.add(key)
+            self._probing[key] = None
 
     def _advance(self, key: str) -> None:
         followers = self._busy.get(key)
@@ -119,31 +99,30 @@ class OrderedLane(Lane):
         self._busy.pop(key, None)
         if key in self._blocked:
             self._blocked[key] = True
-            self._probing.add(key)
+            self._probing[key] = None
 
-    def _load(self, works: Iterable[Work]) -> list[Work]:
-        taken: list[Work] = []
+    def _load(self, works: Iterable[Work]) -> bool:
         for work in works:
             key = work.event.ordering_key
             if work.pos in self.known or work.pos in self._over:
                 continue
+            if self.room <= 0:
+                return False
             if key and work.due is not None:
                 self._blocked.setdefault(key, True)
             elif key in self._blocked:
                 self._blocked[key] = True
                 continue
-            self.known[work.pos] = work
-            taken.append(work)
-        self._queue(taken)
-        return taken
+            self._know(work)
+            self._queue(work)
+        return True
 
-    def _queue(self, works: Iterable[Work]) -> None:
-        for work in works:
-            key = work.event.ordering_key
-            if not key:
-                self.ready.append(work)
-            elif key in self._busy:
-                self._busy[key].append(work)
-            else:
-                self._busy[key] = deque()
-                self.ready.append(work)
+    def _queue(self, work: Work) -> None:
+        key = work.event.ordering_key
+        if not key:
+            self.ready.append(work)
+        elif key in self._busy:
+            self._busy[key].append(work)
+        else:
+            self._busy[key] = deque()
+            self.ready.append(work)

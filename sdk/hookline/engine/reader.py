@@ -28,12 +28,11 @@ BACKOFF: Final = 0.2
 class Reader:
     """Keeps the windows filled; runs as one task."""
 
-    def __init__(self, queue: WorkQueue, clock: Clock, loaded: Callable[[Lane, int], None], room: Callable[[], bool]) -> None:
-        """`loaded` is told of a lane that got works, and how many bytes; `room` says whether memory is left."""
+    def __init__(self, queue: WorkQueue, clock: Clock, loaded: Callable[[Lane], None]) -> None:
+        """`loaded` is told of a lane that was read."""
         self._queue = queue
         self._clock = clock
         self._loaded = loaded
-        self._room = room
         self._wanted: dict[Lane, None] = {}
         self._called = asyncio.Event()
         self._timers: list[tuple[int, int, Lane]] = []
@@ -67,9 +66,6 @@ class Reader:
         """Read whenever a lane wants it, for ever."""
         while True:
             await self._called.wait()
-            if not self._room():
-                await asyncio.sleep(0.01)
-                continue
             lanes = list(itertools.islice(self._wanted, LANES_A_READ))
             for lane in lanes:
                 del self._wanted[lane]
@@ -94,7 +90,7 @@ class Reader:
             due, _, lane = heapq.heappop(self._timers)
             if self._timed.get(lane) == due:
                 del self._timed[lane]
-                lane.waits = True
+                lane.waits, lane.next_due = True, None
                 self.want(lane)
         self._set_alarm()
 
@@ -134,18 +130,18 @@ class Reader:
         by_due = dict(zip(dues, due, strict=True))
         by_claim = dict(zip(claims, claimed, strict=True))
         for lane in lanes:
-            taken = lane.absorb(by_claim.get(lane), by_due.get(lane))
-            self._loaded(lane, sum(len(work.event.data) for work in taken))
+            lane.absorb(by_claim.get(lane), by_due.get(lane))
+            self._loaded(lane)
 
     async def _probe(self, lane: OrderedLane) -> None:
-        for key in lane.probes():
+        while (key := lane.next_probe()) is not None:
             try:
-                works = await self._queue.probe(lane.key, key, WORKS_A_READ)
+                works = await self._queue.probe(lane.key, key, min(lane.room, WORKS_A_READ))
             except BaseException:
                 lane.reprobe(key)
                 raise
             lane.probed(key, works)
-            self._loaded(lane, sum(len(work.event.data) for work in works))
+            self._loaded(lane)
 
 
 def _limit(lane: Lane) -> int:

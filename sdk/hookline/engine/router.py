@@ -25,8 +25,8 @@ from hookline.store.protocol import EventFilter, Job, JobDelivery, JobKind, Stor
 LOGGER: Final = logging.getLogger(__name__)
 STEP: Final = 500
 """Deliveries, events or works in one step."""
-IDLE: Final = 5.0
-"""Seconds between looks when nobody calls."""
+IDLE_POLLS: Final = 5
+"""Floor polls between looks when nobody calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Router:
         """Take steps while there are jobs, for ever."""
         while True:
             if not self._called:
-                await self._bell.wait(IDLE)
+                await self._bell.wait(IDLE_POLLS * self._config.floor_poll)
             self._called = False
             try:
                 jobs = await self._store.jobs()

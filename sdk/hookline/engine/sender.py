@@ -1,6 +1,7 @@
 """One attempt: sign, POST, judge the answer, and say what becomes of the delivery."""
 
 import random
+from dataclasses import replace
 
 from hookline.body import BodyError
 from hookline.classify import VerdictKind, classify
@@ -88,9 +89,11 @@ class Sender:
         detail = "the node stopped before an answer came; the receiver may have taken the event"
         answer = _unanswered(ErrorClass.INTERRUPTED, detail, duration)
         settlement, _ = self.judge(lane, lane.target, work, started, answer)
-        if settlement.result is Result.WAIT:
-            return settlement._replace(due=settlement.at)
-        return settlement
+        attempt = settlement.attempt
+        if attempt is not None:
+            attempt = replace(attempt, next_attempt_time=moment(settlement.at))
+        # Whatever the policy says: it was our stop that ended the attempt, not the receiver.
+        return settlement._replace(result=Result.WAIT, due=settlement.at, attempt=attempt)
 
 
 def _unanswered(error: ErrorClass, detail: str, duration: float = 0.0) -> Answer:

@@ -3,25 +3,21 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
-from typing import Final
 
 from grpc import aio
 
 from hookline import wire
 from hookline.client import MAX_BATCH, Client, EmitOutcome
-from hookline.errors import HooklineError, InvalidArgument, Unavailable
+from hookline.errors import Closed, HooklineError, InvalidArgument, Unavailable
 from hookline.model import Change, Checkpoint, EmitResult, EventSpec
 from hookline.remote.connection import DEFAULT_TIMEOUT, Connection, answer, pause
 from hookline.remote.deliveries import RemoteDeliveries
 from hookline.remote.emit_stream import EmitStream
 from hookline.remote.event_types import RemoteEventTypes
 from hookline.remote.events import RemoteEvents
-from hookline.remote.identity import identified, own
+from hookline.remote.identity import LARGEST, identified, own
 from hookline.remote.subscriptions import RemoteSubscriptions
 from hookline_proto.v1 import delivery_service_pb2, event_pb2, event_service_pb2
-
-BATCH_BYTES: Final = 3 * 1024 * 1024
-"""Bytes of events in one call, below the 4 MiB that a server takes by default."""
 
 
 class RemoteClient(Client):
@@ -57,8 +53,6 @@ class RemoteClient(Client):
     async def emit_event(self, event: EventSpec, *, tenant: str = "") -> EmitResult:
         """Emit one event."""
         message, made = identified(event)
-        if len(message.data) > BATCH_BYTES:
-            raise _too_large(message, "event")
         request = wire.build(event_service_pb2.EmitEventRequest, tenant=tenant or self._connection.tenant, event=message)
         response = await self._connection.call(lambda stubs: stubs.events.EmitEvent, request)
         result = answer(wire.read_emit_result, response.result)
@@ -77,10 +71,7 @@ class RemoteClient(Client):
             except InvalidArgument as error:
                 outcomes[index] = error
             else:
-                if len(message.data) > BATCH_BYTES:
-                    outcomes[index] = _too_large(message, f"events[{index}]")
-                else:
-                    ready[index] = message, made
+                ready[index] = message, made
         failures: list[HooklineError] = []
         for part in _parts(ready):
             try:
@@ -129,6 +120,10 @@ class RemoteClient(Client):
                 error = connection.error(broken)
                 if not isinstance(error, Unavailable):
                     raise error from broken
+            except asyncio.CancelledError as cancelled:
+                if connection.was_closed_under():
+                    raise Closed("the client was closed") from cancelled
+                raise
             finally:
                 call.cancel()
             failures += 1
@@ -146,14 +141,10 @@ def _parts(ready: dict[int, tuple[event_pb2.EventSpec, bool]]) -> Iterator[list[
     for index, (message, _) in ready.items():
         # Tag and length of the field come on top of the event itself.
         room = message.ByteSize() + 8
-        if part and size + room > BATCH_BYTES:
+        if part and size + room > LARGEST:
             yield part
             part, size = [], 0
         part.append(index)
         size += room
     if part:
         yield part
-
-
-def _too_large(message: event_pb2.EventSpec, path: str) -> InvalidArgument:
-    return InvalidArgument.of(f"{path}.data", f"has {len(message.data)} bytes, more than any server takes in one message")

@@ -8,6 +8,7 @@ has done nothing.
 import asyncio
 import os
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -18,7 +19,7 @@ from google.protobuf.message import Message
 from grpc import aio
 
 from hookline import wire
-from hookline.errors import Closed, HooklineError, InvalidArgument, Unavailable, quoted
+from hookline.errors import Closed, FailedPrecondition, HooklineError, InvalidArgument, Unavailable, quoted
 from hookline_proto.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from hookline_proto.v1.event_service_pb2_grpc import EventServiceStub
 from hookline_proto.v1.event_type_service_pb2_grpc import EventTypeServiceStub
@@ -95,6 +96,7 @@ class Connection:
         self._tls = tls
         self._stubs: Stubs | None = None
         self._closed = False
+        _connections.add(self)
 
     def stubs(self) -> Stubs:
         """The stubs of this process and this event loop. Raises Closed."""
@@ -103,6 +105,12 @@ class Connection:
             return stubs
         if self._closed:
             raise Closed("the client was closed; make a new one")
+        if _forked_in_use:
+            raise FailedPrecondition(
+                "this process was forked while a client of its parent was connected, and gRPC does not survive that: "
+                "close the client before the fork, or first use it after the fork",
+                reason="FORKED_IN_USE",
+            )
         # What a parent process left behind is its own to close.
         channel = self._channel()
         self._stubs = Stubs(
@@ -115,6 +123,11 @@ class Connection:
             EventTypeServiceStub(channel),
         )
         return self._stubs
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a channel."""
+        return self._stubs is not None
 
     def _channel(self) -> aio.Channel:
         if self._tls is False:
@@ -161,16 +174,34 @@ class Connection:
         except aio.AioRpcError as error:
             raise self.error(error) from error
         except (aio.UsageError, asyncio.CancelledError) as error:
-            # gRPC ends the calls of a channel that is closed under them in one of these ways.
-            if self._closed and not _is_cancelled():
+            if self.was_closed_under():
                 raise Closed("the client was closed") from error
             raise
+
+    def was_closed_under(self) -> bool:
+        """Whether a call that was cancelled was so because its channel was closed: it is not the caller who wants it to end."""
+        task = asyncio.current_task()
+        return self._closed and (task is None or not task.cancelling())
 
     def error(self, error: aio.AioRpcError) -> HooklineError:
         """The error of ours for a call that failed."""
         if self._closed:
             return Closed("the client was closed")
         return wire.from_rpc(error)
+
+
+_connections: Final[weakref.WeakSet[Connection]] = weakref.WeakSet()
+_forked_in_use = False
+
+
+def _after_fork() -> None:
+    """Remember that the thread on which gRPC waits for answers was left behind: calls would hang."""
+    global _forked_in_use  # noqa: PLW0603  # one fact about the process
+    _forked_in_use = _forked_in_use or any(connection.is_open for connection in _connections)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def may_repeat(error: Unavailable, repeat: bool) -> bool:
@@ -194,12 +225,6 @@ def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome is not None else None
     asked = error.retry_after if isinstance(error, HooklineError) and error.retry_after is not None else 0.0
     return max(_BACKOFF(state), asked)
-
-
-def _is_cancelled() -> bool:
-    """Whether it is the caller who wants this task to end."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def answer(read: Callable[[Res], R], message: Res) -> R:

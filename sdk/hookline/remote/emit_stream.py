@@ -6,6 +6,7 @@ Each has an id or an idempotency key, so what the server had accepted already it
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from grpc import aio
 
 from hookline import wire
 from hookline.client import EmitOutcome
-from hookline.errors import DeadlineExceeded, HooklineError, InvalidArgument, Unavailable
+from hookline.errors import Closed, DeadlineExceeded, HooklineError, InvalidArgument, Unavailable
 from hookline.model import EventSpec
 from hookline.remote.connection import Connection, answer, pause
 from hookline.remote.identity import identified, own
@@ -35,17 +36,21 @@ class EmitStream:
         self._window = asyncio.Semaphore(WINDOW)
         self._pending: dict[int, StreamEmitEventsRequest] = {}
         """What is not answered yet, by its sequence, in the order of sending."""
+        self._unsent: deque[int] = deque()
+        """What of it the present call has not sent yet."""
         self._made: set[int] = set()
         """The sequences whose ids were made here."""
         self._outcomes: asyncio.Queue[Item | None] = asyncio.Queue()
         self._more = asyncio.Event()
         self._ended = False
         self._progress = time.monotonic()
+        self._broken: Unavailable | None = None
+        """Why the last call broke, if nothing was answered since."""
 
     async def run(self, events: AsyncIterable[EventSpec]) -> AsyncIterator[Item]:
         """Yield what becomes of each event."""
         taking = asyncio.create_task(self._take(events))
-        calling = asyncio.create_task(self._keep_calling(taking))
+        calling = asyncio.create_task(self._keep_calling())
         watching = asyncio.create_task(self._watch_progress())
         tasks: tuple[asyncio.Task[None], ...] = (taking, calling, watching)
         for task in tasks:
@@ -55,6 +60,8 @@ class EmitStream:
                 self._window.release()
                 yield item
             for task in tasks:
+                if task.cancelled():
+                    raise Closed("the client was closed")
                 if task.done():
                     task.result()
         finally:
@@ -82,14 +89,15 @@ class EmitStream:
                     self._progress = time.monotonic()
                 tenant = self._tenant
                 self._pending[index] = wire.build(StreamEmitEventsRequest, tenant=tenant, sequence=index, event=event)
+                self._unsent.append(index)
                 self._more.set()
             index += 1
         self._ended = True
         self._more.set()
 
-    async def _keep_calling(self, taking: asyncio.Task[None]) -> None:
+    async def _keep_calling(self) -> None:
         """Open the stream while there is something to send; again where it breaks."""
-        failures = 0
+        failures, failing_since = 0, 0.0
         while True:
             while not self._pending:
                 if self._ended:
@@ -97,17 +105,25 @@ class EmitStream:
                 self._more.clear()
                 await self._more.wait()
             before = self._progress
+            error: HooklineError = Unavailable("the server ended the stream with events unanswered")
             try:
                 await self._call()
             except aio.AioRpcError as broken:
                 error = self._connection.error(broken)
-                failures = 1 if self._progress > before else failures + 1
-                wait = pause(failures, error)
-                if not isinstance(error, Unavailable) or time.monotonic() - self._progress + wait > self._connection.timeout:
+                if not isinstance(error, Unavailable):
                     raise error from broken
-                await asyncio.sleep(wait)
+                self._broken = error
+            if self._ended and not self._pending:
+                return
+            failures = 1 if self._progress > before else failures + 1
+            failing_since = time.monotonic() if failures == 1 else failing_since
+            wait = pause(failures, error)
+            if time.monotonic() - failing_since + wait > self._connection.timeout:
+                raise error
+            await asyncio.sleep(wait)
 
     async def _call(self) -> None:
+        self._unsent = deque(self._pending)
         call = self._connection.stubs().events.StreamEmitEvents(self._requests(), metadata=self._connection.metadata)
         try:
             async for response in call:
@@ -117,15 +133,13 @@ class EmitStream:
 
     async def _requests(self) -> AsyncGenerator[StreamEmitEventsRequest, Any]:
         """All that is pending, then what comes, until there is no more."""
-        sent = -1
+        unsent = self._unsent
         while True:
-            self._more.clear()
-            for sequence, request in tuple(self._pending.items()):
-                if sequence > sent:
-                    sent = sequence
-                    yield request
-            if self._ended and (not self._pending or next(reversed(self._pending)) <= sent):
+            while unsent:
+                yield self._pending[unsent.popleft()]
+            if self._ended:
                 return
+            self._more.clear()
             await self._more.wait()
 
     def _answered(self, response: StreamEmitEventsResponse) -> None:
@@ -133,7 +147,7 @@ class EmitStream:
         request = self._pending.pop(sequence, None)
         if request is None:
             return  # Answered before the stream broke; the repeated one has been answered too.
-        self._progress = time.monotonic()
+        self._progress, self._broken = time.monotonic(), None
         outcome: EmitOutcome
         try:
             outcome = answer(wire.read_emit_outcome, response.outcome)
@@ -145,9 +159,11 @@ class EmitStream:
         self._outcomes.put_nowait((sequence, wire.renamed(outcome, "event", f"events[{sequence}]")))
 
     async def _watch_progress(self) -> None:
-        """Raise DeadlineExceeded when something is unanswered for longer than a call may take."""
+        """Raise Unavailable or DeadlineExceeded when something is unanswered for longer than a call may take."""
         timeout = self._connection.timeout
         while True:
             await asyncio.sleep(max(timeout / 10, self._progress + timeout - time.monotonic()))
             if self._pending and time.monotonic() - self._progress > timeout:
+                if self._broken is not None:
+                    raise self._broken
                 raise DeadlineExceeded(f"no answer for {timeout:g} s, with {len(self._pending)} events unanswered")

@@ -61,7 +61,8 @@ def read_duration(message: Duration, field: str) -> float:
         raise InvalidArgument.of(f"{field}.seconds", f"is {seconds}, must be from 0 to {LONGEST_DURATION}")
     if not 0 <= nanos < NANOS:
         raise InvalidArgument.of(f"{field}.nanos", f"is {nanos}, must be from 0 to 999999999")
-    return seconds + nanos / NANOS
+    # One division of whole numbers is rounded once, so that what was written as 1.999197 is read as that.
+    return (seconds * NANOS + nanos) / NANOS
 
 
 def write_duration(seconds: float, field: str) -> Duration:

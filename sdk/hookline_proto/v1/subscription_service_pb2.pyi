@@ -212,7 +212,8 @@ class UpdateSubscriptionRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which fields of subscription to set, by their names ("url", "retry"); whole fields only. All but
-        secret if empty. A named field that is empty in subscription gets its default.
+        secret if empty; secret is refused (see RotateSubscriptionSecret). A named field that is empty in
+        subscription gets its default.
         """
 
     def __init__(

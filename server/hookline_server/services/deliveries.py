@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Final
 
 from hookline import wire
 from hookline.client import MAX_BATCH, Client
@@ -10,6 +11,9 @@ from hookline_proto.v1 import delivery_service_pb2 as pb
 from hookline_proto.v1 import delivery_service_pb2_grpc
 from hookline_server.services.fields import page_size, read_optional_time
 from hookline_server.services.guard import Context, Drain, closing
+
+WATCH_AHEAD: Final = 100
+"""Changes that are read and not written yet."""
 
 
 class DeliveryServicer(delivery_service_pb2_grpc.DeliveryServiceServicer):
@@ -73,22 +77,30 @@ class DeliveryServicer(delivery_service_pb2_grpc.DeliveryServiceServicer):
     ) -> AsyncIterator[pb.WatchDeliveriesResponse]:
         """Tell what happens, until the caller goes away or the server shuts down."""
         watch = self._client.watch(subscription_id=request.subscription_id, cursor=request.cursor, tenant=request.tenant)
-        draining = asyncio.create_task(self._drain.wait())
-        try:
+        room = asyncio.Semaphore(WATCH_AHEAD)
+        answers: asyncio.Queue[pb.WatchDeliveriesResponse | None] = asyncio.Queue()
+
+        async def pump() -> None:
             async with closing(watch) as changes:
-                while True:
-                    following = asyncio.ensure_future(anext(changes))
-                    try:
-                        await asyncio.wait((following, draining), return_when=asyncio.FIRST_COMPLETED)
-                        if not following.done():
-                            raise Drain.refusal()
-                        yield wire.write_watched(following.result())
-                    except StopAsyncIteration:
-                        return
-                    finally:
-                        following.cancel()
+                async for change in changes:
+                    await room.acquire()
+                    answers.put_nowait(wire.write_watched(change))
+
+        pumping = asyncio.create_task(pump())
+        pumping.add_done_callback(lambda _: answers.put_nowait(None))
+        draining = asyncio.create_task(self._drain.wait())
+        draining.add_done_callback(lambda _: pumping.cancel())
+        try:
+            while (answer := await answers.get()) is not None:
+                yield answer
+                room.release()
+            if self._drain.begun:
+                raise Drain.refusal()
+            await pumping
         finally:
             draining.cancel()
+            pumping.cancel()
+            await asyncio.gather(draining, pumping, return_exceptions=True)
 
     async def GetDeliveryStats(self, request: pb.GetDeliveryStatsRequest, context: Context) -> pb.GetDeliveryStatsResponse:
         """Answer with counts."""

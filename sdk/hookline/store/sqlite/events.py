@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hookline.clock import moment
 from hookline.model import Event
@@ -22,11 +22,13 @@ from hookline.store.protocol import (
     WakeKind,
 )
 from hookline.store.sqlite import rows
+from hookline.store.sqlite.bulk import bulk
 from hookline.store.sqlite.statements import load
 from hookline.store.sqlite.transaction import EVERYBODY, PENDING, Transaction
 
 _SQL: Final = load("events")
 _ADD: Final = _SQL["add"]
+_ADD_MANY: Final = _SQL["add_many"]
 ADD_DELIVERY: Final = _SQL["add_delivery"]
 ADD_FRESH: Final = _SQL["add_fresh"]
 _ADD_JOB: Final = load("jobs")["add"]
@@ -35,22 +37,43 @@ LAST: Final = 2**63 - 1
 """Above every position and every time."""
 
 
+class _New(NamedTuple):
+    """The rows of new deliveries, collected to be written together."""
+
+    deliveries: list[rows.Row]
+    fresh: list[rows.Row]
+
+
 def append(tx: Transaction, node: int, batch: Sequence[Routed]) -> list[Appended]:
     """Store events with their deliveries; answer i belongs to event i.
 
     A delivery whose lane is over gets position 0 and is not stored (its revision would be stale, so
     a caller who says the revision never meets it).
     """
-    deliveries: list[rows.Row] = []
-    fresh: list[rows.Row] = []
-    answers = [_append(tx, node, routed, deliveries, fresh) for routed in batch]
-    if deliveries:
-        tx.cursor.executemany(ADD_DELIVERY, deliveries)
-        tx.cursor.executemany(ADD_FRESH, fresh)
+    into = _New([], [])
+    places = _add_plain(tx, batch)
+    if places is None:
+        answers = [_append(tx, node, routed, into) for routed in batch]
+    else:
+        answers = [_deliver(tx, node, routed, place, into) for routed, place in zip(batch, places, strict=True)]
+    bulk(tx.cursor, ADD_DELIVERY, into.deliveries)
+    bulk(tx.cursor, ADD_FRESH, into.fresh)
     return answers
 
 
-def _append(tx: Transaction, node: int, routed: Routed, deliveries: list[rows.Row], fresh: list[rows.Row]) -> Appended:
+def _add_plain(tx: Transaction, batch: Sequence[Routed]) -> list[tuple[int, int]] | None:
+    """Add the events all at once, if nothing is special about any; their positions and times, or None and no trace."""
+    for routed in batch:
+        if routed.event.idempotency_key or routed.fanout or routed.revision != tx.revision(routed.event.tenant):
+            return None
+    added = [rows.event_row(tx.position(), routed.event, routed.digest) for routed in batch]
+    if bulk(tx.cursor, _ADD_MANY, added) == len(added):
+        return [(row[0], row[-1]) for row in added]
+    tx.cursor.execute(_SQL["remove_range"], (added[0][0], added[-1][0]))
+    return None
+
+
+def _append(tx: Transaction, node: int, routed: Routed, into: _New) -> Appended:
     event = routed.event
     tenant = event.tenant
     key = event.idempotency_key
@@ -72,6 +95,13 @@ def _append(tx: Transaction, node: int, routed: Routed, deliveries: list[rows.Ro
         tx.cursor.execute(_SQL["add_key"], (tenant, key, event.id, routed.digest, accept))
     if routed.fanout:
         _begin_fanout(tx, event)
+    return _deliver(tx, node, routed, (pos, accept), into)
+
+
+def _deliver(tx: Transaction, node: int, routed: Routed, place: tuple[int, int], into: _New) -> Accepted:
+    pos, accept = place
+    event = routed.event
+    tenant = event.tenant
     positions = []
     for name, delivery_id in routed.deliveries:
         lane = tx.lane(tenant, name)
@@ -80,8 +110,8 @@ def _append(tx: Transaction, node: int, routed: Routed, deliveries: list[rows.Ro
             continue
         at = tx.position()
         positions.append(at)
-        deliveries.append((tenant, at, delivery_id, lane.no, pos, accept, None, None))
-        fresh.append((lane.no, at, event.ordering_key or None, 1, 0, None))
+        into.deliveries.append((tenant, at, delivery_id, lane.no, pos, accept, None, None))
+        into.fresh.append((lane.no, at, event.ordering_key or None, 1, 0, None))
         tx.count(lane.no, PENDING, 1)
         if lane.owner != node:
             tx.hint(lane.owner, WakeKind.LANES, (LaneKey(tenant, name),))

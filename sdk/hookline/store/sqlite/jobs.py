@@ -44,7 +44,9 @@ def insert(tx: Transaction, job: Job) -> None:
     tx.hint(EVERYBODY, WakeKind.JOBS)
 
 
-def step(tx: Transaction, job: Job, cursor: str, scanned: int, deliveries: Sequence[JobDelivery], finished: bool, at: int) -> bool:
+def step(
+    tx: Transaction, job: Job, *, cursor: str, scanned: int, deliveries: Sequence[JobDelivery], finished: bool, at: int
+) -> bool:
     """Move a job and add its deliveries; lanes and events that are gone are left out."""
     names: dict[str, Any] = {
         "tenant": job.tenant,

@@ -74,16 +74,15 @@ def prepare(connection: sqlite3.Connection, name: str, *, in_file: bool) -> None
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise StoreError(f"{name} cannot use a write-ahead log (journal mode {mode}): put it on a local disk")
-    if version == VERSION:
-        return
     connection.execute("BEGIN IMMEDIATE")
     try:
+        # Written even if they stand there: a file that cannot be written shows it now, not at the first event.
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
         for number, script in MIGRATIONS.items():
             if number > version:
                 for statement in _statements(script):
                     connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

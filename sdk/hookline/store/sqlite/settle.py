@@ -6,11 +6,13 @@ from typing import Final
 from hookline.clock import micros
 from hookline.store.protocol import LaneKey, Result, Settled, Settlement
 from hookline.store.sqlite import rows
+from hookline.store.sqlite.bulk import bulk, bulk_of
 from hookline.store.sqlite.statements import load
 from hookline.store.sqlite.transaction import CANCELLED, DELIVERED, EXHAUSTED, PENDING, Transaction
 
 _SQL: Final = load("queue")
 _REMOVE_FRESH: Final = _SQL["remove_fresh"]
+_REMOVE_FRESH_OF: Final = _SQL["remove_fresh_of"]
 _REMOVE_LATER: Final = _SQL["remove_later"]
 ADD_LATER: Final = _SQL["add_later"]
 ADD_DONE: Final = _SQL["add_done"]
@@ -43,7 +45,7 @@ def settle(tx: Transaction, node: int, batch: Sequence[Settlement]) -> Settled:
     later: list[rows.Row] = []
     done: list[rows.Row] = []
     changes: list[rows.Row] = []
-    execute = tx.cursor.execute
+    swept = _remove_fresh(tx, node, batch)
     for one in batch:
         work = one.work
         tenant, pos = work.tenant, work.pos
@@ -53,11 +55,11 @@ def settle(tx: Transaction, node: int, batch: Sequence[Settlement]) -> Settled:
             _supersede(tx, one, changes)
             continue
         if work.due is None:
-            removed = execute(_REMOVE_FRESH, (lane.no, pos)).rowcount
+            removed = swept or tx.cursor.execute(_REMOVE_FRESH, (lane.no, pos)).rowcount
         else:
-            removed = execute(_REMOVE_LATER, (lane.no, work.due, pos)).rowcount
+            removed = tx.cursor.execute(_REMOVE_LATER, (lane.no, work.due, pos)).rowcount
         if not removed:
-            if not _done_before(tx, one):
+            if True:
                 gone.add(pos)
                 _supersede(tx, one, changes)
             continue
@@ -72,13 +74,29 @@ def settle(tx: Transaction, node: int, batch: Sequence[Settlement]) -> Settled:
             tx.count(lane.no, PENDING, -1)
             tx.count(lane.no, state, 1)
         changes.append(_change(tx, one, pos, state, work.before + attempts))
-    if later:
-        tx.cursor.executemany(ADD_LATER, later)
-    if done:
-        tx.cursor.executemany(ADD_DONE, done)
-    if changes:
-        tx.cursor.executemany(ADD_CHANGE, changes)
+    bulk(tx.cursor, ADD_LATER, later)
+    bulk(tx.cursor, ADD_DONE, done)
+    bulk(tx.cursor, ADD_CHANGE, changes)
     return Settled(frozenset(lost), frozenset(gone))
+
+
+def _remove_fresh(tx: Transaction, node: int, batch: Sequence[Settlement]) -> bool:
+    """Remove all works that stand in `fresh` at once; False, and they stand as before, if one is not there any more."""
+    if len(batch) == 1:  # a savepoint would cost more than it spares
+        return False
+    found: dict[int, list[int]] = {}
+    for one in batch:
+        if one.work.due is None:
+            lane = tx.lane(one.work.tenant, one.work.lane)
+            if lane is None or lane.owner != node or lane.epoch != one.epoch:
+                return False
+            found.setdefault(lane.no, []).append(one.work.pos)
+    tx.cursor.execute("SAVEPOINT fresh")
+    swept = all(bulk_of(tx.cursor, _REMOVE_FRESH_OF, number, places) == len(places) for number, places in found.items())
+    if not swept:
+        tx.cursor.execute("ROLLBACK TO fresh")
+    tx.cursor.execute("RELEASE fresh")
+    return swept
 
 
 def _change(tx: Transaction, one: Settlement, delivery: int, state: int | None, attempts: int) -> rows.Row:

@@ -17,7 +17,7 @@ from hookline.store.protocol import NodeRow, Wake, WakeKind
 from hookline.store.sqlite import nodes
 from hookline.store.sqlite.backup import copy
 from hookline.store.sqlite.base import SqlStore
-from hookline.store.sqlite.faults import at_opening
+from hookline.store.sqlite.faults import at_opening, at_work
 from hookline.store.sqlite.lock import HeldLock, WriteLock, is_free
 from hookline.store.sqlite.opening import connect, make_place, prepare
 from hookline.store.sqlite.reader import Reader
@@ -154,14 +154,32 @@ class SqliteStore(SqlStore):
     async def join(self) -> int:
         """Begin as a new node: its lock is held, and its socket bound, before others see its row."""
         node = await self._write(nodes.reserve)
-        self._nodes.mkdir(mode=0o700, exist_ok=True)
-        self._held[node] = HeldLock(self._lock_of(node))
-        address = ""
-        if HAS_SOCKETS:
-            ear = self._ears[node] = Ear(self._nodes, node)
-            address = ear.address
-        await self._write(nodes.join, node, address)
+        try:
+            await self._write(nodes.join, node, self._arrive(node))
+        except BaseException:
+            self._part(node)
+            raise
         return node
+
+    def _arrive(self, node: int) -> str:
+        """Hold the node's lock and bind its socket; the socket's address."""
+        try:
+            self._nodes.mkdir(mode=0o700, exist_ok=True)
+            self._held[node] = HeldLock(self._lock_of(node))
+            if not HAS_SOCKETS:
+                return ""
+            ear = self._ears[node] = Ear(self._nodes, node)
+        except OSError as error:
+            raise at_work(error, self._nodes) from error
+        return ear.address
+
+    async def beat(self, node: int, load: int) -> Sequence[NodeRow]:
+        """One heartbeat; the living nodes. A node that was buried has nothing beside the file any more."""
+        living = await super().beat(node, load)
+        if all(row.id != node for row in living):
+            self._listeners.pop(node, None)
+            self._part(node)
+        return living
 
     async def leave(self, node: int) -> None:
         """Go: the lanes become orphans, and the others are woken to sweep them."""

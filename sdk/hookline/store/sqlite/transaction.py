@@ -115,7 +115,8 @@ class Transaction:
     def remember(self, tenant: str, request: Repeatable | None, result: str, at: int) -> None:
         """Keep the answer to a call that may be repeated."""
         if request is not None:
-            self.cursor.execute(_SQL["add_request"], (tenant, request.method, request.request_id, request.digest, result, at))
+            row = (tenant, request.method, request.request_id, request.digest, request.result or result, at)
+            self.cursor.execute(_SQL["add_request"], row)
 
     def settle_up(self) -> int:
         """Write counters and tallies, the last thing before the commit; the number of this commit."""

@@ -14,6 +14,16 @@ SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?1
 WHERE NOT EXISTS (SELECT 1 FROM idempotency WHERE tenant = ?2 AND kind = 'id' AND key = ?3)
 ON CONFLICT (tenant, id) DO NOTHING;
 
+-- name: add_many    any number of rows; what is known already is passed over
+INSERT INTO event (pos, tenant, id, digest, type, source, subject, time, data, content_type, data_schema, labels,
+  idempotency_key, okey, not_before, traceparent, accept)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) new
+WHERE NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.tenant = new.column2 AND i.kind = 'id' AND i.key = new.column3)
+ON CONFLICT (tenant, id) DO NOTHING;
+
+-- name: remove_range
+DELETE FROM event WHERE pos BETWEEN ? AND ?;
+
 -- name: add_key
 INSERT INTO idempotency (tenant, kind, key, event, digest, accept) VALUES (?, 'key', ?, ?, ?, ?);
 

@@ -37,6 +37,9 @@ SELECT min(due) FROM later WHERE lane = ? AND due > ?;
 -- name: remove_fresh
 DELETE FROM fresh WHERE lane = ? AND pos = ?;
 
+-- name: remove_fresh_of    any number of positions of one lane
+DELETE FROM fresh WHERE lane = ? AND pos IN (?);
+
 -- name: remove_later
 DELETE FROM later WHERE lane = ? AND due = ? AND pos = ?;
 

@@ -1,0 +1,5 @@
+"""The command line. It translates what people type into calls of `hookline.Client` and decides nothing itself."""
+
+from hookline_server.cli.root import main, run
+
+__all__ = ["main", "run"]

@@ -1,0 +1,5 @@
+"""`python -m hookline_server.cli`."""
+
+from hookline_server.cli import main
+
+main()

@@ -1,0 +1,106 @@
+"""`hookline apply`: makes subscriptions and event types stand as a file declares."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.text import Text
+
+from hookline_server.cli import declared
+from hookline_server.cli.call import Call, calls
+from hookline_server.cli.exits import UsageError
+from hookline_server.cli.output import Output, clean
+from hookline_server.cli.plan import Action, Step, carry_out, plan
+
+STYLES: Final = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.DELETE: ("-", "red")}
+SHOWN_HEADERS: Final = "***"
+
+
+@calls
+async def apply(
+    call: Call,
+    file: Annotated[Path, typer.Option("--file", "-f", help="The YAML file; - is standard input.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", help="Delete what the file does not declare: event types, and subscriptions with a name (others stay)."
+        ),
+    ] = False,
+) -> None:
+    """Make subscriptions and event types stand as a YAML file declares; shows what would change first, and asks.
+
+    A subscription is known by its label `name`, a second run changes nothing, and a section
+    (subscriptions, event_types) that the file does not have is left alone.
+    """
+    wanted = declared.read(file, _text(file))
+    steps = await plan(call.client, wanted, prune=prune)
+    if not call.out.as_json:
+        for step in steps:
+            _show(call.out, step)
+    if steps and not dry_run:
+        _agree(steps, yes=yes, from_stdin=str(file) == "-")
+        for step in steps:
+            await carry_out(call.client, step)
+    _report(call.out, steps, done=not dry_run)
+
+
+def _agree(steps: list[Step], *, yes: bool, from_stdin: bool) -> None:
+    """Ask. Raises UsageError where there is nobody to answer, typer.Abort for a no."""
+    if yes:
+        return
+    if from_stdin or not sys.stdin.isatty():
+        raise UsageError(f"there are {len(steps)} changes and nobody to ask; add --yes to make them, or --dry-run to see them only")
+    typer.confirm(f"Make these {len(steps)} changes?", abort=True, err=True)
+
+
+def _report(out: Output, steps: list[Step], *, done: bool) -> None:
+    counts = {action.value: sum(step.action is action for step in steps) for action in Action}
+    if out.as_json:
+        items = [
+            {
+                "action": step.action,
+                "kind": step.kind,
+                "name": step.name,
+                "changes": [_json(step, change.field) for change in step.changes],
+            }
+            for step in steps
+        ]
+        out.json({"applied": done, **counts, "items": items})
+    elif not steps:
+        out.line("no changes")
+    else:
+        made = ", ".join(f"{counts[action.value]} {action.value}d" for action in Action)
+        out.line(made if done else f"would be: {made}")
+
+
+def _show(out: Output, step: Step) -> None:
+    sign, style = STYLES[step.action]
+    out.line(Text(f"{sign} {step.kind} {clean(step.name)}", style=style))
+    for change in step.changes:
+        known = _json(step, change.field)
+        before, after = (clean(json.dumps(known[side], ensure_ascii=False)) for side in ("before", "after"))
+        out.line(f"    {change.field}: {after}" if step.action is Action.CREATE else f"    {change.field}: {before} → {after}")
+
+
+def _json(step: Step, field: str) -> dict[str, object]:
+    """A change as it may be shown: the values of headers are often credentials."""
+    change = next(change for change in step.changes if change.field == field)
+    if field != "headers":
+        return {"field": field, "before": change.before, "after": change.after}
+    before, after = (
+        dict.fromkeys(side, SHOWN_HEADERS) if isinstance(side, dict) else side for side in (change.before, change.after)
+    )
+    return {"field": field, "before": before, "after": after}
+
+
+def _text(path: Path) -> str:
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--file: cannot read {path} ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--file: {path} is not UTF-8") from error

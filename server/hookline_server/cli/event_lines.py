@@ -1,0 +1,125 @@
+"""Events as lines of a file: one JSON object each.
+
+    {"type": "invoice.paid", "data": {"amount": 12.50}, "id": "inv-17"}
+
+The members are those of an event (`type`, `data`, `id`, `source`, `subject`, `time`,
+`data_content_type`, `data_schema`, `labels`, `idempotency_key`, `ordering_key`, `not_before_time`,
+`traceparent`); `data` is any JSON and is kept byte for byte, `data_base64` stands for data that is
+not JSON. A line with neither an `id` nor an `idempotency_key` gets a key made from the run's name,
+the line's number and its text, so that emitting the same file again emits nothing twice.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+import msgspec
+
+from hookline.errors import InvalidArgument, quoted
+from hookline.model import JSON, EventSpec
+
+BATCH_EVENTS: Final = 500
+BATCH_BYTES: Final = 1024 * 1024
+"""Well below what a server takes in one message (4 MiB, if not set otherwise); a longer line goes alone."""
+_OCTETS: Final = "application/octet-stream"
+
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    type: str
+    data: msgspec.Raw | None = None
+    data_base64: bytes | None = None
+    id: str = ""
+    source: str = ""
+    subject: str = ""
+    time: datetime | None = None
+    data_content_type: str = ""
+    data_schema: str = ""
+    labels: dict[str, str] = {}
+    idempotency_key: str = ""
+    ordering_key: str = ""
+    not_before_time: datetime | None = None
+    traceparent: str = ""
+
+
+_DECODER: Final = msgspec.json.Decoder(_Line)
+
+
+class NumberedLine(NamedTuple):
+    """A line that is not blank, with its number (from 1) and how much of the file ends with it (bytes)."""
+
+    number: int
+    text: bytes
+    end: int
+
+
+def run_name(path: Path) -> str:
+    """The name of a run over a file, unless another one is given: where the file lies."""
+    return str(path.resolve())
+
+
+def lines(stream: BinaryIO) -> Iterator[NumberedLine]:
+    """The lines of a file."""
+    end = 0
+    for number, text in enumerate(stream, 1):
+        end += len(text)
+        if text.strip():
+            yield NumberedLine(number, text.strip(), end)
+
+
+def batches(stream: BinaryIO) -> Iterator[list[NumberedLine]]:
+    """The lines of a file in groups that fit into one call."""
+    batch: list[NumberedLine] = []
+    size = 0
+    for line in lines(stream):
+        if batch and (len(batch) == BATCH_EVENTS or size + len(line.text) > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += len(line.text)
+    if batch:
+        yield batch
+
+
+def event(line: NumberedLine, run: str) -> EventSpec:
+    """The event in a line. Raises InvalidArgument."""
+    try:
+        read = _DECODER.decode(line.text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidArgument.of(
+            "event", f'is no event: {error}; right is a JSON object like {{"type": "invoice.paid", "data": {{}}}}'
+        ) from error
+    if (read.data is None) == (read.data_base64 is None):
+        raise InvalidArgument.of("event.data", "is missing or there twice; right is either data (JSON) or data_base64")
+    key = read.idempotency_key or ("" if read.id else _key(line, run))
+    return EventSpec(
+        type=read.type,
+        data=read.data_base64 if read.data is None else bytes(read.data),  # type: ignore[arg-type]  # one of the two is there
+        id=read.id,
+        source=read.source,
+        subject=read.subject,
+        time=_aware(read.time, "time"),
+        data_content_type=read.data_content_type or (_OCTETS if read.data is None else JSON),
+        data_schema=read.data_schema,
+        labels=read.labels,
+        idempotency_key=key,
+        ordering_key=read.ordering_key,
+        not_before_time=_aware(read.not_before_time, "not_before_time"),
+        traceparent=read.traceparent,
+    )
+
+
+def _key(line: NumberedLine, run: str) -> str:
+    digest = blake2b(digest_size=16)
+    for part in (run.encode("utf-8", "surrogateescape"), str(line.number).encode(), line.text):
+        digest.update(len(part).to_bytes(8) + part)
+    return f"line-{digest.hexdigest()}"
+
+
+def _aware(moment: datetime | None, field: str) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise InvalidArgument.of(
+            f"event.{field}", f"{quoted(moment.isoformat())} has no time zone; right is RFC 3339, with Z or an offset"
+        )
+    return moment

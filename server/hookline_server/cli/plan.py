@@ -1,0 +1,151 @@
+"""What would have to change for hookline to stand as a file declares."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+from hookline.client import Client
+from hookline.model import EventType, EventTypeSpec, Subscription, SubscriptionSpec
+from hookline_server.cli.declared import NAME, Declared
+from hookline_server.cli.exits import CommandError, ExitCode
+from hookline_server.cli.paging import collect
+from hookline_server.cli.plain import plain
+from hookline_server.cli.subscription_options import spec_of
+
+EVERYTHING = 1 << 31
+SHOWN_SECRET = "***"
+
+
+class Action(StrEnum):
+    """What is done to a thing."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """A field before and after, as JSON has it; `before` is None for a new thing."""
+
+    field: str
+    before: object
+    after: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing to create, update or delete. `spec` is None for a delete; `found` is what stands."""
+
+    action: Action
+    kind: str
+    name: str
+    changes: tuple[FieldChange, ...]
+    spec: SubscriptionSpec | EventTypeSpec | None
+    found: Subscription | EventType | None
+
+
+async def plan(client: Client, declared: Declared, *, prune: bool) -> list[Step]:
+    """The steps, event types first. With `prune`, what is not declared is deleted: event types, and subscriptions with a name.
+
+    Raises CommandError (two subscriptions have the same name).
+    """
+    steps: list[Step] = []
+    if declared.event_types is not None:
+        page = await collect(lambda size, token: client.event_types.list(page_size=size, page_token=token), EVERYTHING)
+        steps += _event_type_steps({item.name: item for item in page.items}, declared.event_types, prune=prune)
+    if declared.subscriptions is not None:
+        stands = await _named(client)
+        for name, spec in declared.subscriptions.items():
+            steps += await _subscription_steps(client, name, spec, stands.get(name))
+        if prune:
+            steps += [
+                _deletion("subscription", name, found) for name, found in stands.items() if name not in declared.subscriptions
+            ]
+    return steps
+
+
+async def carry_out(client: Client, step: Step) -> None:
+    """Do one step, unless somebody has changed the thing since. Raises Conflict, NotFound, InvalidArgument."""
+    match step.spec, step.found:
+        case SubscriptionSpec() as spec, None:
+            await client.subscriptions.create(spec)
+        case SubscriptionSpec() as spec, Subscription() as found:
+            changed = {change.field for change in step.changes}
+            if "secret" in changed:
+                await client.subscriptions.rotate_secret(found.id, secret=spec.secret)
+            named = sorted(changed - {"secret"})
+            if named:
+                etag = "" if "secret" in changed else found.etag
+                await client.subscriptions.update(found.id, spec, fields=named, etag=etag)
+        case EventTypeSpec() as spec, EventType() as found:
+            await client.event_types.put(step.name, spec, etag=found.etag)
+        case EventTypeSpec() as spec, _:
+            await client.event_types.put(step.name, spec)
+        case None, Subscription() as found:
+            await client.subscriptions.delete(found.id, etag=found.etag)
+        case None, EventType() as found:
+            await client.event_types.delete(found.name, etag=found.etag)
+
+
+async def _named(client: Client) -> dict[str, Subscription]:
+    """The subscriptions that have a name."""
+    page = await collect(lambda size, token: client.subscriptions.list(page_size=size, page_token=token), EVERYTHING)
+    found: dict[str, Subscription] = {}
+    for item in page.items:
+        name = item.labels.get(NAME, "")
+        if name in found:
+            raise CommandError(
+                f"{found[name].id} and {item.id} both have the label name={name}; "
+                "`hookline subscriptions update --name` gives one of them another",
+                ExitCode.CONFLICT,
+            )
+        if name:
+            found[name] = item
+    return found
+
+
+async def _subscription_steps(client: Client, name: str, spec: SubscriptionSpec, found: Subscription | None) -> Sequence[Step]:
+    if found is None:
+        # Without what is as it always is, the URL shows better.
+        usual = SubscriptionSpec(url="")
+        changes = [change for change in _differences(None, spec) if getattr(spec, change.field) != getattr(usual, change.field)]
+        return [Step(action=Action.CREATE, kind="subscription", name=name, changes=tuple(changes), spec=spec, found=None)]
+    changes = [change for change in _differences(spec_of(found), spec) if change.field != "secret"]
+    if spec.secret and (await client.subscriptions.get_secret(found.id))[0].value != spec.secret:
+        changes.append(
+            FieldChange(field="secret", before=SHOWN_SECRET, after="another one: rotated, the old one signs too for a day")
+        )
+    if not changes:
+        return []
+    return [Step(action=Action.UPDATE, kind="subscription", name=name, changes=tuple(changes), spec=spec, found=found)]
+
+
+def _event_type_steps(stands: Mapping[str, EventType], wanted: Mapping[str, EventTypeSpec], *, prune: bool) -> list[Step]:
+    steps = []
+    for name, spec in wanted.items():
+        found = stands.get(name)
+        before = (
+            None if found is None else EventTypeSpec(**{field.name: getattr(found, field.name) for field in fields(EventTypeSpec)})
+        )
+        changes = tuple(change for change in _differences(before, spec) if before is not None or change.after)
+        if changes or found is None:
+            action = Action.CREATE if found is None else Action.UPDATE
+            steps.append(Step(action=action, kind="event type", name=name, changes=changes, spec=spec, found=found))
+    if prune:
+        steps += [_deletion("event type", name, found) for name, found in stands.items() if name not in wanted]
+    return steps
+
+
+def _deletion(kind: str, name: str, found: Subscription | EventType) -> Step:
+    return Step(action=Action.DELETE, kind=kind, name=name, changes=(), spec=None, found=found)
+
+
+def _differences(before: SubscriptionSpec | EventTypeSpec | None, after: SubscriptionSpec | EventTypeSpec) -> list[FieldChange]:
+    changes = []
+    for field in fields(after):
+        old, new = None if before is None else plain(getattr(before, field.name)), plain(getattr(after, field.name))
+        if old != new:
+            hidden = field.name == "secret"
+            changes.append(FieldChange(field=field.name, before=old, after=SHOWN_SECRET if hidden and new else new))
+    return changes

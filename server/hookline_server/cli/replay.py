@@ -1,0 +1,87 @@
+"""`hookline replay`: delivers past events again."""
+
+import asyncio
+from typing import Annotated, Final
+
+import typer
+
+from hookline.model import Replay, ReplayState
+from hookline_server.cli.call import Call, calls
+from hookline_server.cli.output import Output, when
+from hookline_server.cli.values import optional_moment
+
+app = typer.Typer(no_args_is_help=True, help="Deliver past events again.")
+LOOK: Final = 0.5
+"""Seconds between looks at a replay that is waited for."""
+
+Id = Annotated[str, typer.Argument(metavar="REPLAY", help="The replay's id.")]
+
+
+@app.command("start")
+@calls
+async def start(
+    call: Call,
+    *,
+    subscription_id: Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="Who gets them.")],
+    event_types: Annotated[
+        list[str] | None,
+        typer.Option("--type", "-t", metavar="PATTERN", help="Which events; the subscription's own if none is named."),
+    ] = None,
+    from_time: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="Accepted at or after: RFC 3339, or 2h for two hours ago.")
+    ] = "",
+    to_time: Annotated[str, typer.Option("--to", metavar="TIME", help="Accepted before.")] = "",
+    new_webhook_ids: Annotated[
+        bool, typer.Option("--new-webhook-ids", help="New ids, so that a receiver that deduplicates handles them again.")
+    ] = False,
+    request_id: Annotated[str, typer.Option("--request-id", help="Makes the command safe to repeat.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until everything is queued.")] = False,
+) -> None:
+    """Start to deliver past events again; it goes on behind the answer, over restarts."""
+    replay = await call.client.events.replay(
+        subscription_id,
+        event_types=event_types or (),
+        from_time=optional_moment(from_time, "--from"),
+        to_time=optional_moment(to_time, "--to"),
+        new_webhook_ids=new_webhook_ids,
+        request_id=request_id,
+    )
+    while wait and replay.state is ReplayState.RUNNING:
+        await asyncio.sleep(LOOK)
+        replay = await call.client.events.get_replay(replay.id)
+    _show(call.out, replay)
+
+
+@app.command("show")
+@calls
+async def show(call: Call, replay_id: Id) -> None:
+    """Show how far a replay is."""
+    _show(call.out, await call.client.events.get_replay(replay_id))
+
+
+@app.command("cancel")
+@calls
+async def cancel(call: Call, replay_id: Id) -> None:
+    """Stop a replay; what it has queued stays queued."""
+    _show(call.out, await call.client.events.cancel_replay(replay_id))
+
+
+def _show(out: Output, replay: Replay) -> None:
+    if out.as_json:
+        out.json(replay)
+        return
+    out.facts(
+        (
+            ("replay", replay.id),
+            ("subscription", replay.subscription_id),
+            ("state", replay.state.value),
+            ("events seen", str(replay.scanned)),
+            ("queued again", str(replay.replayed)),
+            ("event types", ", ".join(replay.event_types)),
+            ("from", when(replay.from_time)),
+            ("to", when(replay.to_time)),
+            ("new webhook ids", "yes" if replay.new_webhook_ids else ""),
+            ("created", when(replay.create_time)),
+            ("finished", when(replay.finish_time)),
+        )
+    )

@@ -1,0 +1,191 @@
+"""`hookline serve`: the gRPC server on its store, until a signal ends it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+import typer
+
+import hookline
+from hookline.engine import EngineConfig
+from hookline.store.protocol import Result, Settlement
+from hookline_server import logging
+from hookline_server.app import Server
+from hookline_server.cli.call import DEFAULT_SERVER
+from hookline_server.cli.output import Output
+from hookline_server.cli.signals import stop_on_signals
+from hookline_server.settings import Settings
+
+if sys.platform != "win32":
+    import uvloop
+
+DAY: Final = 86_400.0
+
+_log: Final[structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger("hookline.server")
+
+
+def serve(
+    *,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The TOML file [env HOOKLINE_CONFIG; ./hookline.toml if it is there].")
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="The address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="The port; 0 lets the system choose.", show_default="50051")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Where data is kept.", show_default="~/.local/share/hookline")
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help="Where events are kept, if not in a SQLite file in the data directory.")
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option("--token", help="What callers must send. The environment shows less of it than the list of processes."),
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="A PEM file with the certificate chain.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="A PEM file with its private key.")] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Listen beyond loopback without TLS or without a token.", show_default=False)
+    ] = None,
+    dev: Annotated[
+        bool | None, typer.Option("--dev", help="Deliver over http to loopback, for development.", show_default=False)
+    ] = None,
+    max_data_bytes: Annotated[
+        int | None, typer.Option("--max-data-bytes", help="Bytes of data an event.", show_default="262144")
+    ] = None,
+    max_message_bytes: Annotated[
+        int | None, typer.Option("--max-message-bytes", help="Bytes a gRPC message.", show_default="4194304")
+    ] = None,
+    max_concurrent_streams: Annotated[
+        int | None, typer.Option("--max-concurrent-streams", help="Calls at once a connection.", show_default="1000")
+    ] = None,
+    node_concurrency: Annotated[
+        int | None, typer.Option("--node-concurrency", help="Requests to receivers at once.", show_default="512")
+    ] = None,
+    retention_days: Annotated[
+        float | None, typer.Option("--retention-days", help="How long what is finished is kept.", show_default="14")
+    ] = None,
+    drain_grace: Annotated[
+        float | None, typer.Option("--drain-grace", help="Seconds for what is under way at the end.", show_default="10")
+    ] = None,
+    log_level: Annotated[
+        str | None, typer.Option("--log-level", help="debug, info, warning or error.", show_default="info")
+    ] = None,
+    log_format: Annotated[
+        str | None, typer.Option("--log-format", help="auto (text on a terminal), json or text.", show_default="auto")
+    ] = None,
+    hints: Annotated[
+        bool | None, typer.Option("--hints/--no-hints", help="Print how to send the first event.", show_default="on a terminal")
+    ] = None,
+) -> None:
+    """Start the server.
+
+    Every option can also be set in the environment (HOOKLINE_PORT, …) or in the TOML file (port = …);
+    the option wins over the environment, the environment over the file. SIGTERM or Ctrl-C drains:
+    health says NOT_SERVING, what is on the wire finishes within the grace; a second signal ends at once.
+    """
+    settings = Settings.load(
+        config,
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        store=store,
+        token=token,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        insecure=insecure,
+        dev=dev,
+        max_data_bytes=max_data_bytes,
+        max_message_bytes=max_message_bytes,
+        max_concurrent_streams=max_concurrent_streams,
+        node_concurrency=node_concurrency,
+        retention_days=retention_days,
+        drain_grace=drain_grace,
+        log_level=log_level,
+        log_format=log_format,
+    )
+    logging.configure(settings.log_level, settings.log_format)
+    _run(_serve(settings, hints=sys.stdout.isatty() if hints is None else hints))
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    if sys.platform != "win32":
+        uvloop.run(main)
+    else:
+        asyncio.run(main)
+
+
+async def _serve(settings: Settings, *, hints: bool) -> None:
+    stop = stop_on_signals()
+    async with hookline.open(settings.store_url, config=_engine_config(settings), observer=_observe) as client:
+        server = Server(settings, client)
+        await server.start()
+        try:
+            _log.info(
+                "serving",
+                address=server.address,
+                store=settings.store_url,
+                version=version("hookline"),
+                pid=os.getpid(),
+                tls=settings.tls_cert is not None,
+                dev=settings.dev,
+            )
+            if hints:
+                _print_hints(settings, server.address)
+            await stop.wait()
+            _log.info("draining", grace=settings.drain_grace)
+        finally:
+            await server.stop()
+    _log.info("stopped")
+
+
+def _engine_config(settings: Settings) -> EngineConfig:
+    return EngineConfig(
+        node_concurrency=settings.node_concurrency,
+        max_data=settings.max_data_bytes,
+        grace=settings.drain_grace,
+        retention=settings.retention_days * DAY,
+        allow_http_loopback=settings.dev,
+    )
+
+
+def _observe(settlement: Settlement) -> None:
+    """One structured line for what went wrong; what went well is told to those who ask for `debug`."""
+    attempt = settlement.attempt
+    if attempt is None:
+        return
+    tell = _log.debug if settlement.result is Result.DELIVERED else _log.info if settlement.result is Result.WAIT else _log.warning
+    tell(
+        "attempt",
+        tenant=attempt.tenant,
+        delivery_id=attempt.delivery_id,
+        attempt_id=attempt.id,
+        event_id=attempt.event_id,
+        subscription_id=attempt.subscription_id,
+        number=attempt.number,
+        status=attempt.status,
+        duration=round(attempt.duration, 4),
+        result=settlement.result.value,
+        reason=settlement.reason,
+    )
+
+
+def _print_hints(settings: Settings, address: str) -> None:
+    reach = "" if address == DEFAULT_SERVER else f" --server {address}"
+    reach += " --token …" if settings.token.get_secret_value() else ""
+    reach += " --tls" if settings.tls_cert is not None else ""
+    url = "http://127.0.0.1:8000/" if settings.dev else "https://example.com/webhooks"
+    out = Output(as_json=False)
+    out.line("")
+    out.line(f"hookline takes calls on {address} and keeps events in {settings.store_url}. In another terminal:")
+    out.line("")
+    if settings.dev:
+        out.line("  hookline receive --port 8000")
+    out.line(f"  hookline subscriptions create{reach} {url}")
+    out.line(f"  hookline emit{reach} invoice.paid --data '{{\"amount\": 1250}}'")
+    out.line(f"  hookline tail{reach}")
+    out.line("")

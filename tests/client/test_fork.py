@@ -1,0 +1,112 @@
+"""Processes that fork with a client in hand: nothing that was acknowledged is lost, and nothing hangs."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+from client.policies import QUICK
+from client.receiver import Receiver
+
+import hookline
+from hookline import EngineConfig, SubscriptionSpec
+
+HERE = Path(__file__).parent
+WORKERS = 4
+REQUESTS = 200
+AT_ONCE = 16
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+@pytest.fixture
+async def store(tmp_path: Path, receiver: Receiver) -> Path:
+    """A store with a subscription that nobody delivers yet."""
+    path = tmp_path / "hookline.db"
+    async with hookline.open(path, deliver=False, config=EngineConfig(allow_http_loopback=True)) as client:
+        await client.subscriptions.create(SubscriptionSpec(url=receiver.url(), retry=QUICK))
+    return path
+
+
+async def arrived(receiver: Receiver, ids: set[str]) -> None:
+    """Wait until every one of `ids` came in."""
+    async with asyncio.timeout(20):
+        while not ids <= (found := {request.webhook_id for request in receiver.received}):
+            await receiver.wait(len(receiver.received) + 1)
+    assert ids <= found
+
+
+@pytest.mark.parametrize("opened", ["opened", "unopened"])
+async def test_a_client_that_was_made_before_a_fork_works_on_both_sides(receiver: Receiver, store: Path, opened: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(HERE / "forking.py"), str(store), opened, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(40):
+        output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    assert errors.decode() == ("closed\n" if opened == "opened" else "")
+    acknowledged = set(output.decode().split())
+    assert len(acknowledged) == (240 if opened == "opened" else 180)
+    # Both processes are gone; what they left behind is delivered by whoever comes next.
+    async with hookline.open(store, config=EngineConfig(allow_http_loopback=True, lease_ttl=2.0)):
+        await arrived(receiver, acknowledged)
+
+
+@pytest.mark.parametrize(
+    ("preload", "opened"), [(False, False), (True, False), (True, True)], ids=["plain", "preload", "preload-opened"]
+)
+async def test_no_event_of_a_flask_application_under_gunicorn_is_lost(
+    receiver: Receiver, store: Path, tmp_path: Path, preload: bool, opened: bool
+) -> None:
+    socket = tmp_path / "g.sock"
+    arguments = ["--bind", f"unix:{socket}", "--workers", str(WORKERS), "--threads", "4", "--worker-class", "gthread"]
+    arguments += ["--chdir", str(HERE), "--log-level", "warning", "--graceful-timeout", "10", "--no-control-socket"]
+    environment = {**os.environ, "EMIT_STORE": str(store), "EMIT_OPENED": "yes" if opened else "no"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "gunicorn", *arguments, *(["--preload"] if preload else []), "gunicorn_app:app"),
+        env=environment,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        acknowledged, processes = await _emit(socket)
+        await arrived(receiver, acknowledged)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            _, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    assert b"Traceback" not in errors, errors.decode()
+    assert len(acknowledged) == REQUESTS
+    assert len(processes) > 1
+
+
+async def _emit(socket: Path) -> tuple[set[str], set[int]]:
+    """Post every event; the ids that were acknowledged, and the processes that did so."""
+    room = asyncio.Semaphore(AT_ONCE)
+    # A connection each, so that the workers share them.
+    connector = aiohttp.UnixConnector(str(socket), force_close=True)
+    async with aiohttp.ClientSession(connector=connector, base_url="http://application") as session:
+        async with asyncio.timeout(20):
+            while not await _answers(session):  # noqa: ASYNC110  # gunicorn tells nobody when it is ready
+                await asyncio.sleep(0.05)
+
+        async def one(index: int) -> tuple[str, int]:
+            async with room, session.post("/emit", params={"id": f"order-{index}"}, data=b'{"n": 1}') as response:
+                assert response.status == 200, await response.text()
+                answer = await response.json()
+                return answer["id"], answer["process"]
+
+        answers = await asyncio.gather(*(one(index) for index in range(REQUESTS)))
+    return {event_id for event_id, _ in answers}, {process for _, process in answers}
+
+
+async def _answers(session: aiohttp.ClientSession) -> bool:
+    try:
+        async with session.get("/") as response:
+            return response.status == 200
+    except aiohttp.ClientConnectionError:
+        return False

@@ -1,0 +1,127 @@
+"""Order by key: one at a time, in commit order, whatever fails in between."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hookline.model import DeliveryState, Ordering, RetryPolicy, Steps
+from tests.engine.virtual import CONFIG, OK, Reply, Seen, World, virtual, world
+
+QUICK = RetryPolicy(schedule=Steps(delays=(1.0, 4.0)), max_attempts=4, jitter=0.2)
+
+
+def assert_in_order(w: World, keys: dict[str, str], position: dict[str, int]) -> None:
+    """One at a time; and once an event is tried, every earlier one of its key is over."""
+    ended = {(seen.webhook_id, seen.nth): end for seen, end in w.receiver.answered}
+    of_key: defaultdict[str, list[Seen]] = defaultdict(list)
+    for seen in w.receiver.seen:
+        of_key[keys[seen.webhook_id]].append(seen)
+    for key, requests in of_key.items():
+        if not key:
+            continue
+        order = [position[seen.webhook_id] for seen in requests]
+        assert order == sorted(order), f"key {key}: {order}"
+        for before, after in zip(requests, requests[1:], strict=False):
+            assert ended[before.webhook_id, before.nth] <= after.at
+
+
+@given(
+    keys=st.lists(st.sampled_from(("", "k", "l", "m")), min_size=1, max_size=50),
+    pauses=st.lists(st.sampled_from((0.0, 0.0, 0.01, 0.7)), min_size=50, max_size=50),
+    fails=st.lists(st.sampled_from((0, 0, 0, 1, 2, 5)), min_size=50, max_size=50),
+    latency=st.sampled_from((0.0, 0.05, 1.5)),
+    window=st.sampled_from((1, 3, 10, 1_000)),
+    slow=st.sampled_from((0.0, 0.01, 0.3)),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60)
+@virtual
+async def test_events_of_a_key_are_delivered_one_at_a_time_in_commit_order_under_any_failures(
+    keys: list[str], pauses: list[float], fails: list[int], latency: float, window: int, slow: float, seed: int
+) -> None:
+    position: dict[str, int] = {}
+    of: dict[str, str] = {}
+
+    def script(seen: Seen) -> Reply:
+        bad = seen.nth <= fails[position.get(seen.webhook_id, 0)]
+        return Reply(status=503 if bad else 200, after=latency)
+
+    async with world(script, config=replace(CONFIG, lane_window=window), seed=seed) as w:
+        w.nodes["a"].store.before = w.nodes["a"].store.after = w.random_delay(slow)
+        await w.subscribe(ordering=Ordering.BY_KEY, retry=QUICK, max_in_flight=3)
+        for number, key in enumerate(keys):
+            event_id = f"e{number}"
+            position[event_id], of[event_id] = number, key
+            await w.emit(1, ordering_key=key, id=event_id)
+            await w.live(pauses[number])
+        await w.until_done(within=10_000.0, step=0.5)
+        assert_in_order(w, of, position)
+        for delivery in await w.deliveries():
+            failures = fails[position[delivery.webhook_id]]
+            assert delivery.state is (DeliveryState.EXHAUSTED if failures >= QUICK.max_attempts else DeliveryState.DELIVERED)
+
+
+@given(
+    fails=st.lists(st.booleans(), min_size=20, max_size=20),
+    away=st.lists(st.tuples(st.floats(0.0, 5.0), st.floats(0.1, 3.0)), max_size=4),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=30)
+@virtual
+async def test_order_holds_over_a_store_that_is_away_now_and_then(
+    fails: list[bool], away: list[tuple[float, float]], seed: int
+) -> None:
+    position = {f"e{number}": number for number in range(20)}
+    keys = {name: "klm"[number % 3] for name, number in position.items()}
+    async with world(lambda seen: Reply(status=503) if seen.nth == 1 and fails[position[seen.webhook_id]] else OK, seed=seed) as w:
+        await w.subscribe(ordering=Ordering.BY_KEY, retry=QUICK)
+        for name, key in keys.items():
+            await w.emit(1, ordering_key=key, id=name)
+        store = w.nodes["a"].store
+        for pause, span in away:
+            await w.live(pause / 5)
+            store.refuses = lambda verb: verb in {"claim", "due", "probe", "settle"}
+            await w.live(span)
+            store.refuses = lambda _: False
+        await w.until_done(within=1_000.0)
+        assert_in_order(w, keys, position)
+        assert await w.states() == {DeliveryState.DELIVERED: 20}
+
+
+@virtual
+async def test_a_key_that_fails_holds_back_no_other() -> None:
+    async with world(lambda seen: Reply(status=500) if b'"data":"sick"' in seen.body else OK) as w:
+        await w.subscribe(ordering=Ordering.BY_KEY)
+        await w.client.emit("a.b", "sick", ordering_key="sick")
+        for number in range(100):
+            await w.client.emit("a.b", "behind", ordering_key="sick")
+            await w.client.emit("a.b", "well", ordering_key=f"key-{number % 7}")
+        await w.live(2.0)
+        bodies = [seen.body for seen in w.receiver.seen]
+        assert sum(b'"well"' in body for body in bodies) == 100
+        assert sum(b'"behind"' in body for body in bodies) == 0
+
+
+@virtual
+async def test_an_exhausted_head_lets_its_followers_go() -> None:
+    async with world(lambda seen: Reply(status=500) if b'"data":"sick"' in seen.body else OK) as w:
+        await w.subscribe(ordering=Ordering.BY_KEY, retry=QUICK)
+        await w.client.emit("a.b", "sick", ordering_key="k")
+        await w.emit(10, ordering_key="k")
+        await w.until_done(within=60.0)
+        assert await w.states() == {DeliveryState.EXHAUSTED: 1, DeliveryState.DELIVERED: 10}
+
+
+@virtual
+async def test_a_cancelled_head_lets_its_followers_go() -> None:
+    async with world(lambda seen: Reply(status=500) if b'"data":"sick"' in seen.body else OK) as w:
+        await w.subscribe(ordering=Ordering.BY_KEY)
+        await w.client.emit("a.b", "sick", ordering_key="k")
+        await w.emit(10, ordering_key="k")
+        await w.live(2.0)
+        head = (await w.deliveries())[0]
+        await w.client.deliveries.cancel(head.id)
+        await w.until_done(within=5.0)
+        assert await w.states() == {DeliveryState.CANCELLED: 1, DeliveryState.DELIVERED: 10}
