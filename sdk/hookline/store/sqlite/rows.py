@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -165,8 +166,9 @@ def subscription_body(subscription: Subscription) -> str:
     return _SUBSCRIPTION.dump_json(subscription).decode()
 
 
+@lru_cache(maxsize=8192)
 def subscription(body: str) -> Subscription:
-    """A subscription from its JSON."""
+    """A subscription from its JSON. A catalogue is read again at each change, and most of it is as it was."""
     return _SUBSCRIPTION.validate_json(body)
 
 
@@ -175,6 +177,7 @@ def event_type_body(event_type: EventType) -> str:
     return _EVENT_TYPE.dump_json(event_type).decode()
 
 
+@lru_cache(maxsize=1024)
 def event_type(body: str) -> EventType:
     """An event type from its JSON."""
     return _EVENT_TYPE.validate_json(body)

@@ -59,7 +59,7 @@ def settle(tx: Transaction, node: int, batch: Sequence[Settlement]) -> Settled:
         else:
             removed = tx.cursor.execute(_REMOVE_LATER, (lane.no, work.due, pos)).rowcount
         if not removed:
-            if True:
+            if not _done_before(tx, one):
                 gone.add(pos)
                 _supersede(tx, one, changes)
             continue
