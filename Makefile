@@ -22,15 +22,16 @@ help: ## this list
 demo: $(SERVER_STAMP) ## set up, then show events going in and coming out, a crash included
 	$(BIN)/hookline demo
 
-serve: $(SERVER_STAMP) ## start the server on its default data directory
-	$(BIN)/hookline serve
+serve: $(SERVER_STAMP) ## start a development server (loopback receivers allowed) on the default data directory
+	$(BIN)/hookline serve --dev
 
 test: $(DEV_STAMP) interop ## the whole test suite; PYTEST_ARGS adds options
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
-lint: $(DEV_STAMP) ## ruff: rules and format
+lint: $(DEV_STAMP) ## ruff: rules and format; is the generated hookline.sync up to date?
 	$(BIN)/ruff check $(LINTED)
 	$(BIN)/ruff format --check $(LINTED)
+	$(BIN)/python scripts/generate_sync.py --check
 
 format: $(DEV_STAMP) ## ruff: mend what it can mend by itself
 	$(BIN)/ruff check --fix $(LINTED)

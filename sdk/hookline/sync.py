@@ -39,7 +39,8 @@ from hookline.model import (
     SubscriptionSpec,
     TestResult,
 )
-from hookline.portal import Portal, PortalIterator, exchange, portal
+from hookline.portal import Portal, portal
+from hookline.portal_iterator import PortalIterator, exchange
 
 if TYPE_CHECKING:
     import httpx

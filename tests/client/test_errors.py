@@ -1,7 +1,10 @@
 """The same errors from every door: type, code, message, and what they name."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +14,20 @@ from client.receiver import Receiver
 
 import hookline
 import hookline.sync
-from hookline import Client, EventSpec, EventTypeSpec, SubscriptionSpec
-from hookline.errors import AlreadyExists, Closed, Conflict, HooklineError, InvalidArgument, NotFound, Unavailable
+from hookline import Client, EngineConfig, EventSpec, EventTypeSpec, SubscriptionSpec
+from hookline.errors import (
+    AlreadyExists,
+    Closed,
+    Conflict,
+    HooklineError,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+)
+from hookline_server.app import Server
+from hookline_server.settings import Settings
 
 Call = Callable[[Client], Awaitable[Any]]
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001  # without a time zone: that is what is refused
@@ -127,6 +142,41 @@ def _named(error: HooklineError) -> object:
     if isinstance(error, InvalidArgument):
         return [each.field for each in error.violations]
     return getattr(error, "kind", ""), getattr(error, "name", ""), error.message
+
+
+@pytest.mark.parametrize(("token", "code"), [("", "TOKEN_MISSING"), ("another-token-than-that", "TOKEN_UNKNOWN")])
+async def test_a_caller_without_the_token_is_refused(tmp_path: Path, token: str, code: str) -> None:
+    async with hookline.open("memory:") as core, served(core, tmp_path, token="a-token-of-the-server") as address:
+        async with hookline.connect(address, token=token) as client:
+            refused = await _error(client.emit("a", {}))
+            assert (type(refused), refused.code) == (Unauthenticated, code)
+        async with hookline.connect(address, token="a-token-of-the-server") as client:
+            await client.emit("a", {})
+        with hookline.sync.connect(address, token="a-token-of-the-server") as sync:
+            await asyncio.to_thread(sync.emit, "a", {})
+
+
+async def test_too_much_at_once_is_refused_with_a_time_to_come_back(tmp_path: Path) -> None:
+    events = [EventSpec(type="a", data=b"1")] * 3
+    async with (
+        hookline.open("memory:", config=EngineConfig(max_unacknowledged=2)) as core,
+        served(core, tmp_path) as address,
+        hookline.connect(address) as remote,
+    ):
+        for client in (core, remote):
+            refused = await _error(client.emit_many(events))
+            assert (type(refused), refused.code, refused.retry_after) == (ResourceExhausted, "RESOURCE_EXHAUSTED", 0.1)
+
+
+@asynccontextmanager
+async def served(core: Client, folder: Path, token: str | None = None) -> AsyncIterator[str]:
+    """The address of a server in front of `core`."""
+    server = Server(Settings.load(port=0, data_dir=folder, token=token), core)
+    await server.start()
+    try:
+        yield server.address
+    finally:
+        await server.stop(0.2)
 
 
 async def _error(call: Awaitable[Any]) -> HooklineError:

@@ -13,6 +13,8 @@ from client.receiver import Receiver
 
 import hookline
 from hookline import EngineConfig, SubscriptionSpec
+from hookline_server.app import Server
+from hookline_server.settings import Settings
 
 HERE = Path(__file__).parent
 WORKERS = 4
@@ -53,6 +55,48 @@ async def test_a_client_that_was_made_before_a_fork_works_on_both_sides(receiver
     # Both processes are gone; what they left behind is delivered by whoever comes next.
     async with hookline.open(store, config=EngineConfig(allow_http_loopback=True, lease_ttl=2.0)):
         await arrived(receiver, acknowledged)
+
+
+REMOTE = """
+import os, sys, hookline.sync
+from hookline.errors import FailedPrecondition
+
+def emit(client, who):
+    try:
+        client.emit("a", {}, id=who)
+        os.write(1, f"{who}: accepted\\n".encode())
+    except FailedPrecondition as error:
+        os.write(1, f"{who}: {error.code}\\n".encode())
+
+client = hookline.sync.connect(sys.argv[1], timeout=5.0)
+if sys.argv[2] == "connected":
+    emit(client, "before")
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+emit(client, "parent" if child else "child")
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("unconnected", {"child: accepted", "parent: accepted"}),
+        ("connected", {"before: accepted", "child: FORKED_IN_USE", "parent: accepted"}),
+    ],
+)
+async def test_a_remote_client_works_after_a_fork_unless_it_was_connected(tmp_path: Path, state: str, said: set[str]) -> None:
+    async with hookline.open("memory:") as core:
+        server = Server(Settings.load(port=0, data_dir=tmp_path), core)
+        await server.start()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", REMOTE, server.address, state), stdout=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(30):
+            output, _ = await process.communicate()
+        await server.stop(0.2)
+    assert process.returncode == 0
+    assert set(output.decode().splitlines()) == said
 
 
 @pytest.mark.parametrize(

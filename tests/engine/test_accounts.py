@@ -2,13 +2,14 @@
 
 from collections import Counter, defaultdict
 
+import pytest
+from engine.virtual import LOOPBACK, OK, Reply, Seen, at, now, virtual, webhook_ids, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookline.errors import FailedPrecondition, HooklineError
 from hookline.model import DeliveryState, EventSpec, Ordering, RetryPolicy, Steps, SubscriptionSpec
 from hookline.routing import matches
-from tests.engine.virtual import LOOPBACK, OK, Reply, Seen, at, now, virtual, webhook_ids, world
 
 QUICK = RetryPolicy(schedule=Steps(delays=(1.0, 5.0)), max_attempts=5, jitter=0.1)
 TYPES = ("a.x", "a.y", "b.x", "b.x.z")
@@ -86,11 +87,9 @@ async def test_an_attempt_shows_what_was_sent_and_what_came_back() -> None:
 
 
 @given(when=st.floats(0.0, 3.0), slow=st.sampled_from((0.0, 0.02)), ordering=st.sampled_from(Ordering), which=st.integers(0, 9))
-@settings(max_examples=40)
+@settings(max_examples=25)
 @virtual
-async def test_after_a_cancel_is_answered_no_attempt_of_it_starts(
-    when: float, slow: float, ordering: Ordering, which: int
-) -> None:
+async def test_after_a_cancel_is_answered_no_attempt_of_it_starts(when: float, slow: float, ordering: Ordering, which: int) -> None:
     async with world(lambda _: Reply(status=500, after=0.1)) as w:
         w.nodes["a"].store.before = w.nodes["a"].store.after = w.random_delay(slow)
         await w.subscribe(retry=QUICK, max_in_flight=2, ordering=ordering)
@@ -116,12 +115,8 @@ async def test_cancelling_a_delivered_one_is_refused() -> None:
         await w.emit(1)
         await w.until_done(within=1.0)
         (delivery,) = await w.deliveries()
-        try:
+        with pytest.raises(FailedPrecondition, match="delivered already"):
             await w.client.deliveries.cancel(delivery.id)
-        except FailedPrecondition as refusal:
-            assert "delivered already" in str(refusal)
-        else:
-            raise AssertionError("it was not refused")
 
 
 @virtual
@@ -147,7 +142,9 @@ async def test_a_changed_url_holds_from_the_next_attempt_on() -> None:
 
 
 @given(
-    when=st.lists(st.floats(0.0, 4.0), min_size=1, max_size=4).map(sorted), slow=st.sampled_from((0.0, 0.01)), seed=st.integers(0, 99)
+    when=st.lists(st.floats(0.0, 4.0), min_size=1, max_size=4).map(sorted),
+    slow=st.sampled_from((0.0, 0.01)),
+    seed=st.integers(0, 99),
 )
 @settings(max_examples=20)
 @virtual

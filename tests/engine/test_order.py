@@ -1,13 +1,14 @@
 """Order by key: one at a time, in commit order, whatever fails in between."""
 
+import itertools
 from collections import defaultdict
 from dataclasses import replace
 
+from engine.virtual import CONFIG, OK, Reply, Seen, World, virtual, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookline.model import DeliveryState, Ordering, RetryPolicy, Steps
-from tests.engine.virtual import CONFIG, OK, Reply, Seen, World, virtual, world
 
 QUICK = RetryPolicy(schedule=Steps(delays=(1.0, 4.0)), max_attempts=4, jitter=0.2)
 
@@ -23,7 +24,7 @@ def assert_in_order(w: World, keys: dict[str, str], position: dict[str, int]) ->
             continue
         order = [position[seen.webhook_id] for seen in requests]
         assert order == sorted(order), f"key {key}: {order}"
-        for before, after in zip(requests, requests[1:], strict=False):
+        for before, after in itertools.pairwise(requests):
             assert ended[before.webhook_id, before.nth] <= after.at
 
 
@@ -39,7 +40,7 @@ def assert_in_order(w: World, keys: dict[str, str], position: dict[str, int]) ->
 @settings(max_examples=60)
 @virtual
 async def test_events_of_a_key_are_delivered_one_at_a_time_in_commit_order_under_any_failures(
-    keys: list[str], pauses: list[float], fails: list[int], latency: float, window: int, slow: float, seed: int
+    *, keys: list[str], pauses: list[float], fails: list[int], latency: float, window: int, slow: float, seed: int
 ) -> None:
     position: dict[str, int] = {}
     of: dict[str, str] = {}

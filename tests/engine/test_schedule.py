@@ -6,6 +6,7 @@ from itertools import accumulate, pairwise
 
 import httpx
 import pytest
+from engine.virtual import OK, SLOW_HEART, Reply, Seen, World, at, now, virtual, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,6 @@ from hookline.model import (
     Steps,
     SubscriptionState,
 )
-from tests.engine.virtual import OK, SLOW_HEART, Reply, Seen, World, at, now, virtual, world
 
 HOUR = 3_600.0
 DAY = 24 * HOUR
@@ -105,7 +105,9 @@ async def test_an_exhausted_delivery_begins_a_second_run_by_hand_with_the_same_w
         assert (delivery.state, delivery.run, delivery.attempts) == (DeliveryState.DELIVERED, 2, 8)
         assert w.receiver.seen[5].at == pytest.approx(began, abs=LATE)
         assert {seen.webhook_id for seen in w.receiver.seen} == {event_id}
-        assert [(one.run, one.number) for one in await w.attempts()] == [(1, n) for n in range(1, 6)] + [(2, n) for n in range(1, 4)]
+        assert [(one.run, one.number) for one in await w.attempts()] == [(1, n) for n in range(1, 6)] + [
+            (2, n) for n in range(1, 4)
+        ]
 
 
 @virtual

@@ -184,14 +184,13 @@ class FaultyStore:
         """The world closes what is behind."""
 
     def listen(self, node: int, heard: Callable[..., None]) -> None:
-        self.inner.listen(node, lambda wake: None if self.gone or self.gate is not None else heard(wake))
+        context = copy_context()  # a wake comes from another process, and is heard in this one
+        self.inner.listen(node, lambda wake: None if self.gone or self.gate is not None else context.copy().run(heard, wake))
 
     def __getattr__(self, verb: str) -> Any:
         return functools.partial(self._call, verb, getattr(self.inner, verb))
 
-    async def _call(
-        self, verb: str, act: Callable[Concatenate[P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def _call(self, verb: str, act: Callable[Concatenate[P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         await self._pass(self.before())
         if self.refuses(verb):
             raise Unavailable(f"{verb}: the store is away, as the test says", retry_after=1.0)
@@ -356,7 +355,7 @@ class World:
 
     async def end(self, name: str) -> None:
         """Cancel every task of a node."""
-        tasks = [task for task in asyncio.all_tasks() if self._owners.get(task) == name]
+        tasks = [task for task in asyncio.all_tasks() if self._owners.get(task) == name and task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -369,10 +368,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(
-    script: Script = well, *, config: EngineConfig = CONFIG, seed: int = 7, start: bool = True
-) -> AsyncIterator[World]:
+async def world(script: Script = well, *, config: EngineConfig = CONFIG, seed: int = 7, start: bool = True) -> AsyncIterator[World]:
     """A world with one node, `a`."""
+    _node.set("a")  # whoever calls `client` is the first node
     made = World(script, config, seed)
     try:
         if start:

@@ -34,6 +34,21 @@ STREAM_AHEAD: Final = 1_000
 """Events of a stream that wait for their outcome before no more are taken."""
 
 
+class _Forks:
+    """How often the ancestors of this process have forked; cheaper to ask than the process id."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
+
+    def _forked(self) -> None:
+        self.count += 1
+
+
+_forks: Final = _Forks()
+
+
 class EmbeddedClient(Client):
     """See `hookline.open`."""
 
@@ -61,7 +76,7 @@ class EmbeddedClient(Client):
         self._random = random_source
         self._ids = ids
         self._engine: Engine | None = None
-        self._pid = 0
+        self._generation = -1
         self._starting: asyncio.Lock | None = None
         self._own_transport: httpx.AsyncBaseTransport | None = None
         self._closed = False
@@ -85,7 +100,7 @@ class EmbeddedClient(Client):
 
     async def engine(self) -> Engine:
         """The running engine of this process; starts it if need be. Raises Closed, StoreError, Unavailable."""
-        if self._engine is not None and self._pid == os.getpid():
+        if self._engine is not None and self._generation == _forks.count:
             return self._engine
         await self.start()
         assert self._engine is not None
@@ -95,8 +110,8 @@ class EmbeddedClient(Client):
         """Open the store and begin to deliver. Raises Closed, StoreError, Unavailable."""
         if self._closed:
             raise Closed("the client was closed; open a new one")
-        if self._pid != os.getpid():
-            self._engine, self._starting, self._pid = None, asyncio.Lock(), os.getpid()
+        if self._generation != _forks.count:
+            self._engine, self._starting, self._generation = None, asyncio.Lock(), _forks.count
         assert self._starting is not None
         async with self._starting:
             if self._engine is None:
@@ -130,7 +145,7 @@ class EmbeddedClient(Client):
         """Finish what is under way, give the lanes back, close the store."""
         self._closed = True
         engine, self._engine = self._engine, None
-        if engine is not None and self._pid == os.getpid():
+        if engine is not None and self._generation == _forks.count:
             await engine.stop()
             if self._own_transport is not None:
                 await self._own_transport.aclose()

@@ -285,7 +285,8 @@ def _check_etag(subscription: Subscription, etag: str) -> None:
 
 
 def _public(subscription: Subscription) -> Subscription:
-    return replace(subscription, secrets=(), pauses=())
+    """As its caller may have it: without secrets, and with containers that are the caller's own."""
+    return replace(subscription, secrets=(), pauses=(), headers=dict(subscription.headers), labels=dict(subscription.labels))
 
 
 def _spec(subscription: Subscription) -> SubscriptionSpec:

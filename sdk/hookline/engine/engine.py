@@ -69,7 +69,14 @@ class Engine:
         self.node = Node(store, self.catalogue, self.dispatcher, config=config, clock=self.clock, heard=self._heard)
         self.router = Router(store, self.catalogue, config, self.clock, self.ids)
         self.ingest = Ingest(
-            store, self.catalogue, config, self.clock, self.ids, node=lambda: self.node.id, accepted=self._accepted
+            store,
+            self.catalogue,
+            config,
+            self.clock,
+            self.ids,
+            node=lambda: self.node.id,
+            accepted=self._accepted,
+            doubtful=self._doubtful,
         )
 
     async def start(self) -> None:
@@ -112,6 +119,11 @@ class Engine:
             self.dispatcher.offer(
                 key, Work(event.tenant, delivery.lane, pos, None, delivery.delivery_id, event.id, event, 1, 0, 0, 0)
             )
+
+    def _doubtful(self, batch: Sequence[Routed]) -> None:
+        """The answer to an append is lost: should it have been done, nobody will hear of it but by looking."""
+        self.dispatcher.look({LaneKey(routed.event.tenant, delivery.lane) for routed in batch for delivery in routed.deliveries})
+        self.router.nudge()
 
     def _catalogue_changed(self, tenant: str, view: View) -> None:
         self.dispatcher.retarget(tenant, view)

@@ -46,8 +46,12 @@ class Ingest:
         *,
         node: Callable[[], int],
         accepted: Callable[[Routed, Sequence[int]], None],
+        doubtful: Callable[[Sequence[Routed]], None],
     ) -> None:
-        """`node` is who delivers here (0: nobody); `accepted` is told of every new event and its positions."""
+        """`node` is who delivers here (0: nobody).
+
+        `accepted` is told of every new event and its positions, `doubtful` of events that may be on disk or not.
+        """
         self._store = store
         self._catalogue = catalogue
         self._config = config
@@ -55,6 +59,7 @@ class Ingest:
         self._ids = ids
         self._node = node
         self._accepted = accepted
+        self._doubtful = doubtful
         self._batcher: Batcher[Routed, Appended] = Batcher(self._append, limit=APPEND_LIMIT)
 
     async def emit(self, tenant: str, specs: Sequence[EventSpec]) -> Sequence[EmitOutcome]:
@@ -133,7 +138,11 @@ class Ingest:
         return routed
 
     async def _append(self, batch: Sequence[Routed]) -> Sequence[Appended]:
-        answers = await self._store.append(self._node(), batch)
+        try:
+            answers = await self._store.append(self._node(), batch)
+        except BaseException:
+            self._doubtful(batch)
+            raise
         accepted = self._accepted
         for routed, answer in zip(batch, answers, strict=True):
             if isinstance(answer, Accepted):

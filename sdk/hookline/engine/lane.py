@@ -59,6 +59,8 @@ class Lane:
         self.reading = False
         self.in_round = False
         self.cursor: Cursor | None = None
+        self._read_to = 0
+        """The highest fresh position that was read. A commit may be heard of after what it wrote was read, even settled."""
         self._stale_read = False
         """The window was emptied while a read was under way; its answer no longer fits."""
         self._over: set[int] = set()
@@ -96,7 +98,7 @@ class Lane:
 
     def offer(self, work: Work) -> bool:
         """Take a work straight from its commit; False (and the lane is behind) if it has to be read later."""
-        if self.behind or self.reading or self.room <= 0 or not self.target.active or self.closing:
+        if self.behind or self.reading or work.pos <= self._read_to or self.room <= 0 or not self.target.active or self.closing:
             self.behind = True
             return False
         self._know(work)
@@ -139,6 +141,8 @@ class Lane:
             if due.next_due is not None and (self.next_due is None or due.next_due < self.next_due):
                 self.next_due = due.next_due
         if claimed is not None:
+            if claimed.works:
+                self._read_to = max(self._read_to, claimed.works[-1].pos)
             if self._load(claimed.works):
                 self.cursor = claimed.cursor
                 self.behind |= claimed.more

@@ -1,6 +1,7 @@
 """Outcomes go to the store in group commits, fenced; what cannot be written yet is kept and tried again."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -9,11 +10,15 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from hookline.engine.lane import Lane
 from hookline.errors import Unavailable
-from hookline.store.protocol import LaneKey, Settlement, WorkQueue
+from hookline.store.protocol import LaneKey, Result, Settlement, WorkQueue
 
 LOGGER: Final = logging.getLogger(__name__)
 SETTLE_LIMIT: Final = 1_000
 """Outcomes in one commit."""
+PATIENCE: Final = 0.005
+"""Seconds that an outcome waits for others, unless somebody waits for it."""
+ENOUGH: Final = 100
+"""Outcomes that make a good commit."""
 
 
 class Settler:
@@ -36,19 +41,23 @@ class Settler:
         self._flushed = flushed
         self._waiting: list[tuple[Lane, Settlement]] = []
         self._task: asyncio.Task[None] | None = None
+        self._urgent = asyncio.Event()
         self.load = 0
         """Outcomes that are not on disk."""
 
     def submit(self, lane: Lane, settlement: Settlement) -> None:
-        """Write it with the next commit."""
+        """Write it with the next commit; at once if the next work of its ordering key waits for that."""
         self._waiting.append((lane, settlement))
         self.load += 1
+        if lane.owned.ordered or len(self._waiting) >= ENOUGH:
+            self._urgent.set()
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="hookline-settle")
 
     async def drain(self) -> None:
         """Wait until everything submitted is on disk."""
         while self._task is not None:
+            self._urgent.set()
             await asyncio.wait([self._task])
 
     async def close(self) -> None:
@@ -60,6 +69,11 @@ class Settler:
     async def _run(self) -> None:
         try:
             while self._waiting:
+                if len(self._waiting) < ENOUGH and not self._urgent.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(PATIENCE):
+                            await self._urgent.wait()
+                self._urgent.clear()
                 batch, self._waiting = self._waiting[:SETTLE_LIMIT], self._waiting[SETTLE_LIMIT:]
                 try:
                     await self._commit(batch)
@@ -70,21 +84,27 @@ class Settler:
 
     async def _commit(self, batch: list[tuple[Lane, Settlement]]) -> None:
         settlements = [settlement for _, settlement in batch]
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Unavailable),
-            wait=wait_exponential(multiplier=0.05, max=2.0),
-            before_sleep=_complain,
-            sleep=asyncio.sleep,
-        )
         lost: frozenset[LaneKey]
+        gone: frozenset[int] = frozenset()
         try:
-            lost = (await retrying(self._queue.settle, self._node(), settlements)).lost
+            try:
+                lost, gone = await self._queue.settle(self._node(), settlements)
+            except Unavailable:  # tenacity from here on only: to set it up costs more than a commit
+                retrying = AsyncRetrying(
+                    retry=retry_if_exception_type(Unavailable),
+                    wait=wait_exponential(multiplier=0.05, max=2.0),
+                    before_sleep=_complain,
+                    sleep=asyncio.sleep,
+                )
+                lost, gone = await retrying(self._queue.settle, self._node(), settlements)
         except Exception:
             LOGGER.exception("outcomes were refused by the store; their deliveries are read anew")
-            lost = frozenset(lane.key for lane, _ in batch)
+            lost, gone = frozenset(lane.key for lane, _ in batch), frozenset()
         for lane, settlement in batch:
             if lane.key in lost:
                 self._lost(lane)
+            elif settlement.work.pos in gone:  # cancelled meanwhile: it waits for nothing
+                self._settled(lane, settlement._replace(result=Result.CANCELLED, due=None))
             else:
                 self._settled(lane, settlement)
         self._flushed()

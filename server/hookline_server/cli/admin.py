@@ -98,4 +98,4 @@ def version(as_json: Json = False) -> None:
 
 def _row(name: str, counts: Stats) -> tuple[str, ...]:
     numbers = (counts.pending, counts.delivered, counts.exhausted, counts.cancelled)
-    return name, *map(str, numbers), took(counts.oldest_pending_age) if counts.pending else ""
+    return name, *map(str, numbers), took(counts.oldest_pending_age) if counts.oldest_pending_age else ""

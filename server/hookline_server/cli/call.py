@@ -15,6 +15,7 @@ import typer
 
 import hookline
 from hookline.client import DEFAULT_TENANT, Client
+from hookline.errors import Unavailable
 from hookline_server.cli.exits import CommandError, ExitCode, UsageError
 from hookline_server.cli.output import Output
 
@@ -147,8 +148,15 @@ def calls(command: Callable[Concatenate[Call, P], Coroutine[Any, Any, None]]) ->
 
 
 async def _open(reach: Reach, command: Callable[..., Coroutine[Any, Any, None]], given: dict[str, Any]) -> None:
-    async with reach.client() as client:
-        await command(Call(client=client, out=Output(as_json=bool(reach.as_json))), **given)
+    try:
+        async with reach.client() as client:
+            await command(Call(client=client, out=Output(as_json=bool(reach.as_json))), **given)
+    except Unavailable as error:
+        if reach.store is not None:
+            raise
+        server = reach.server or DEFAULT_SERVER
+        message = f"{error.message} (server {server}; `hookline serve` starts one, --server or HOOKLINE_SERVER names another)"
+        raise CommandError(message, ExitCode.UNAVAILABLE) from error
 
 
 def _tls(reach: Reach) -> bool | bytes:

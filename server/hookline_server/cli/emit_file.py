@@ -1,6 +1,7 @@
 """Emitting a file of events: in the order of its lines, with a progress bar, exact counts, and safe to repeat."""
 
 import asyncio
+import re
 import secrets
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from hookline_server.cli.exits import CommandError, ExitCode, UsageError, exit_c
 from hookline_server.cli.output import complain, console
 
 STDIN: Final = Path("-")
+_PLACE: Final = re.compile(r"\bevents\[\d+\]")
 SHOWN: Final = 20
 """Refused lines that are printed one by one; the counts are exact however many there are."""
 TOO_MUCH: Final = 1.0
@@ -36,9 +38,11 @@ class Account:
 
     def refuse(self, line: NumberedLine, error: HooklineError) -> None:
         """Count a line that was refused, and say so."""
-        self.refused.append({"line": line.number, "reason": error.code, "message": error.message})
+        # Its place in the call that it went with means nothing here.
+        message = _PLACE.sub("event", error.message)
+        self.refused.append({"line": line.number, "reason": error.code, "message": message})
         if len(self.refused) <= SHOWN:
-            complain(f"line {line.number}: {error.message}")
+            complain(f"line {line.number}: {message}")
         elif len(self.refused) == SHOWN + 1:
             complain("further refused lines are counted and not shown; --json lists them all")
 

@@ -26,9 +26,12 @@ BATCH_BYTES: Final = 1024 * 1024
 _OCTETS: Final = "application/octet-stream"
 
 
+_NOTHING: Final = msgspec.Raw()
+
+
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
     type: str
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = _NOTHING
     data_base64: bytes | None = None
     id: str = ""
     source: str = ""
@@ -90,17 +93,18 @@ def event(line: NumberedLine, run: str) -> EventSpec:
         raise InvalidArgument.of(
             "event", f'is no event: {error}; right is a JSON object like {{"type": "invoice.paid", "data": {{}}}}'
         ) from error
-    if (read.data is None) == (read.data_base64 is None):
+    octets = bytes(read.data) or read.data_base64
+    if octets is None or (bytes(read.data) and read.data_base64 is not None):
         raise InvalidArgument.of("event.data", "is missing or there twice; right is either data (JSON) or data_base64")
     key = read.idempotency_key or ("" if read.id else _key(line, run))
     return EventSpec(
         type=read.type,
-        data=read.data_base64 if read.data is None else bytes(read.data),  # type: ignore[arg-type]  # one of the two is there
+        data=octets,
         id=read.id,
         source=read.source,
         subject=read.subject,
         time=_aware(read.time, "time"),
-        data_content_type=read.data_content_type or (_OCTETS if read.data is None else JSON),
+        data_content_type=read.data_content_type or (JSON if read.data_base64 is None else _OCTETS),
         data_schema=read.data_schema,
         labels=read.labels,
         idempotency_key=key,

@@ -30,7 +30,8 @@ class ExitCode(IntEnum):
 
 EXPLAINED = (
     "Exit codes: 0 done; 1 refused or failed; 2 wrong usage or bad input; 3 not found; "
-    "4 conflict (etag, or the same id with other content); 5 unavailable or no answer in time: try again later; 130 Ctrl-C; 141 nobody reads the output."
+    "4 conflict (etag, or the same id with other content); 5 unavailable or no answer in time: try again later; "
+    "130 Ctrl-C; 141 nobody reads the output."
 )
 
 

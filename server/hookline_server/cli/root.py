@@ -145,7 +145,7 @@ def main() -> NoReturn:
 
 def _usage(error: TyperException) -> int:
     """A command line that cannot be understood; the help, where nothing was asked for."""
-    message = error.format_message()
+    message = error.format_message().removesuffix(".")
     if type(error).__name__ == "NoArgsIsHelpError":
         return ExitCode.USAGE  # the help is printed already
     complain(message[:1].lower() + message[1:])

@@ -1,6 +1,7 @@
 """`hookline serve`: the gRPC server on its store, until a signal ends it."""
 
 import asyncio
+import logging as levels
 import os
 import sys
 from collections.abc import Coroutine
@@ -26,6 +27,8 @@ if sys.platform != "win32":
 
 DAY: Final = 86_400.0
 
+_LEVELS: Final = {Result.DELIVERED: levels.DEBUG, Result.WAIT: levels.INFO}
+_STANDARD: Final = levels.getLogger("hookline.server")
 _log: Final[structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger("hookline.server")
 
 
@@ -156,10 +159,11 @@ def _engine_config(settings: Settings) -> EngineConfig:
 def _observe(settlement: Settlement) -> None:
     """One structured line for what went wrong; what went well is told to those who ask for `debug`."""
     attempt = settlement.attempt
-    if attempt is None:
+    level = _LEVELS.get(settlement.result, levels.WARNING)
+    if attempt is None or not _STANDARD.isEnabledFor(level):  # asked first: this runs for every attempt
         return
-    tell = _log.debug if settlement.result is Result.DELIVERED else _log.info if settlement.result is Result.WAIT else _log.warning
-    tell(
+    _log.log(
+        level,
         "attempt",
         tenant=attempt.tenant,
         delivery_id=attempt.delivery_id,

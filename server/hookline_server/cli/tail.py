@@ -48,11 +48,11 @@ async def tail(
 ) -> None:
     """Print each attempt and each change of a delivery as it happens: when, what, for whom, status, how long, state, why."""
     names = _Names(call)
-    printed = 0
+    printed, away = 0, False
     while True:
         try:
             async for item in call.client.watch(subscription_id=subscription_id, cursor=cursor):
-                cursor = item.cursor
+                cursor, away = item.cursor, False
                 if not isinstance(item, Change) or not _wanted(item, event_type, states):
                     continue
                 if call.out.as_json:
@@ -65,7 +65,9 @@ async def tail(
         except Unavailable as error:
             if not cursor:
                 raise  # it never began: nobody is there
-            call.out.note(f"{error.message}; trying again")
+            if not away:
+                call.out.note(f"{error.message}; trying again until it is back")
+            away = True
         await asyncio.sleep(AGAIN)
 
 

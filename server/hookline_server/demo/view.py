@@ -63,7 +63,9 @@ class View:
 
     def change(self, change: Change) -> None:
         """A delivery has changed."""
-        self._changes.append(change_line(change, change.delivery.event_id))
+        line = change_line(change, change.delivery.event_id)
+        line.no_wrap, line.overflow = True, "ellipsis"
+        self._changes.append(line)
 
     async def _follow(self) -> None:
         while True:
@@ -108,7 +110,7 @@ def show_account(account: Account, verifier: str, seconds: float) -> None:
     rows = (
         ("emitted", account.emitted, "", "events acknowledged: they were on disk"),
         ("delivered", account.delivered, good if account.delivered == account.emitted else bad, "by the store's account"),
-        ("retried", account.retried, "", f"events that took more than one of the {account.attempts} attempts"),
+        ("retried", account.retried, "", f"more than one of the {account.attempts} attempts each"),
         ("lost", account.lost, bad if account.lost else good, lost),
         (
             "verified",
@@ -116,8 +118,8 @@ def show_account(account: Account, verifier: str, seconds: float) -> None:
             good if account.verified == account.requests else bad,
             f"of {account.requests} requests, by {verifier}",
         ),
-        ("failed on purpose", account.faults, "", "503 with Retry-After, no answer, connection broken off"),
-        ("repeated", account.repeated, "", "events taken twice, with the same webhook-id: at least once, the kill included"),
+        ("failed on purpose", account.faults, "", "503 with Retry-After, no answer, broken off"),
+        ("repeated", account.repeated, "", "events taken twice, under the same webhook-id"),
     )
     for name, number, style, words in rows:
         table.add_row(name, Text(str(number), style=style), words)

@@ -1,0 +1,166 @@
+"""`hookline emit`."""
+
+import io
+import json
+import os
+import signal
+from datetime import datetime
+from time import sleep
+
+import pytest
+
+from hookline_server.demo.processes import Child, serving_address
+
+from .conftest import eventually, process
+
+
+@pytest.fixture
+def stdin(monkeypatch):
+    def give(data: bytes) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    return give
+
+
+def arrived(site, webhook_id: str) -> list[dict]:
+    return [record for line in site.received.read_text().splitlines() if (record := json.loads(line))["webhook_id"] == webhook_id]
+
+
+def test_an_event_arrives_verified(hookline, site, of_type) -> None:
+    emitted = hookline("emit", of_type, "--data", '{"amount": 12.50}', "--id", "one-event", "--json")
+    assert emitted.code == 0
+    assert emitted.json["event_id"] == "one-event"
+    assert emitted.json["duplicate"] is False
+    assert datetime.fromisoformat(emitted.json["accept_time"]).tzinfo is not None
+    (record,) = eventually(lambda: arrived(site, "one-event"))
+    assert record["verified"] is True
+    assert '"data":{"amount": 12.50}' in record["body"]
+
+
+def test_the_same_id_is_a_duplicate_and_other_content_a_conflict(hookline) -> None:
+    assert hookline("emit", "a.b", "-d", "1", "--id", "twice").code == 0
+    again = hookline("emit", "a.b", "-d", "1", "--id", "twice")
+    assert again.code == 0
+    assert "duplicate" in again.out
+    other = hookline("emit", "a.b", "-d", "2", "--id", "twice")
+    assert other.code == 4
+    assert "twice" in other.line
+
+
+def test_data_comes_from_standard_input_or_a_file(hookline, stdin, tmp_path) -> None:
+    stdin(b'{"from": "stdin"}')
+    assert hookline("emit", "a.b", "--id", "from-stdin").code == 0
+    (tmp_path / "data.json").write_bytes(b'{"from": "file"}')
+    assert hookline("emit", "a.b", "--id", "from-file", "--data", f"@{tmp_path}/data.json").code == 0
+    missing = hookline("emit", "a.b", "--data", f"@{tmp_path}/nothing.json")
+    assert missing.code == 2
+    assert "nothing.json" in missing.line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("a..b", "-d", "{}"), "type"),
+        (("a.b", "-d", "{"), "data"),
+        (("a.b", "-d", "{}", "--id", "a.b"), "id"),
+        (("a.b", "-d", "{}", "--time", "yesterday"), "--time"),
+        (("a.b", "-d", "{}", "--label", "x"), "--label"),
+        (("-d", "{}"), "TYPE"),
+        (("a.b", "-d", "{}", "--run", "x"), "--run"),
+        (("--file", "/nowhere.ndjson"), "--file"),
+    ],
+)
+def test_bad_input_is_one_line(hookline, arguments, said) -> None:
+    refused = hookline("emit", *arguments)
+    assert refused.code == 2
+    assert said in refused.line
+
+
+def test_a_file_is_emitted_line_by_line_with_exact_counts(hookline, tmp_path, site, of_type) -> None:
+    file = tmp_path / "events.ndjson"
+    lines = [json.dumps({"type": of_type, "data": {"n": n}}) for n in range(1_200)]
+    lines[10] = '{"type": "a..b", "data": {}}'
+    lines[500] = "not json"
+    lines[501] = ""
+    lines[900] = json.dumps({"type": of_type, "data": 1, "colour": "red"})
+    lines[1_000] = json.dumps({"type": of_type, "data": 1, "id": "of-its-own"})
+    lines[1_001] = f'{{"type": "{of_type}", "data": 12345678901234567890.10, "id": "a-number"}}'
+    file.write_text("\n".join(lines))
+    first = hookline("emit", "--file", str(file), "--json")
+    assert first.code == 1
+    assert [refusal["line"] for refusal in first.json["refused_lines"]] == [11, 501, 901]
+    assert (first.json["accepted"], first.json["duplicates"], first.json["refused"]) == (1_196, 0, 3)
+    assert first.json["complete"] is True
+    assert "line 11: event.type" in first.err
+    (record,) = eventually(lambda: arrived(site, "a-number"))
+    assert '"data":12345678901234567890.10' in record["body"]
+
+    lines[10] = lines[500] = json.dumps({"type": of_type, "data": "mended"})
+    file.write_text("\n".join(lines))
+    again = hookline("emit", "--file", str(file))
+    assert again.code == 1
+    assert "accepted 2, duplicates 1196, refused 1" in again.out
+    assert "refused lines: 901" in again.out
+    anew = hookline("emit", "--file", str(file), "--run", "another", "--json").json
+    assert (anew["accepted"], anew["duplicates"]) == (1_196, 2)  # those with ids of their own stay duplicates
+
+
+def test_a_file_that_was_interrupted_goes_on_and_emits_nothing_twice(hookline, site, tmp_path) -> None:
+    total = 30_000
+    file = tmp_path / "many.ndjson"
+    file.write_text("".join(f'{{"type":"bulk.item","data":{{"n":{n}}}}}\n' for n in range(total)))
+    running = process("emit", "--file", str(file), "--json", env={**os.environ, "HOOKLINE_SERVER": site.address})
+    started = eventually(lambda: any(item["type"] == "bulk.item" for item in _events(site)))
+    assert started
+    sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=20)
+    assert running.returncode == 130, err
+    assert b"Traceback" not in err
+    before = json.loads(out)
+    assert before["complete"] is False
+    assert before["accepted"] < total
+    after = hookline("emit", "--file", str(file), "--json").json
+    assert after["accepted"] + after["duplicates"] == total
+    # What was on the wire at the interruption may have been accepted without our hearing of it.
+    assert before["accepted"] <= after["duplicates"] <= before["accepted"] + 500
+
+
+def _events(site) -> list[dict]:
+    import asyncio
+
+    import hookline
+
+    async def look() -> list[dict]:
+        async with hookline.connect(site.address) as client:
+            page = await client.events.list(page_size=10)
+            return [{"type": event.type} for event in page.items]
+
+    return asyncio.run(look())
+
+
+def test_a_file_whose_server_went_away_goes_on_when_it_is_back(hookline, tmp_path) -> None:
+    import asyncio
+
+    total = 30_000
+    file = tmp_path / "many.ndjson"
+    file.write_text("".join(f'{{"type":"bulk.item","data":{{"n":{n}}}}}\n' for n in range(total)))
+    serve = ("serve", "--data-dir", str(tmp_path), "--log-format", "json", "--port")
+    server = Child(tmp_path, "server", *serve, "0")
+    try:
+        address = asyncio.run(server.ready(serving_address))
+        running = process("emit", "--file", str(file), "--json", "--server", address, "--timeout", "1")
+        eventually(lambda: (tmp_path / "hookline.db-wal").stat().st_size > 500_000)
+        server.kill()
+        out, err = running.communicate(timeout=20)
+        assert running.returncode == 5
+        assert b"run the same command again" in err
+        before = json.loads(out)
+        server = Child(tmp_path, "server", *serve, address.rpartition(":")[2])
+        asyncio.run(server.ready(serving_address))
+        after = hookline("emit", "--file", str(file), "--json", "--server", address).json
+    finally:
+        server.stop()
+    assert 0 < before["accepted"] < total
+    assert after["accepted"] + after["duplicates"] == total
+    assert before["accepted"] <= after["duplicates"] <= before["accepted"] + 500

@@ -1,0 +1,200 @@
+"""`hookline serve`, `receive` and `demo` as processes."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from hookline_server.cli import run
+from hookline_server.demo.processes import Child, serving_address
+
+from .conftest import eventually, process
+
+
+def start(folder: Path, *arguments: str, name: str = "server") -> tuple[Child, str]:
+    child = Child(folder, name, "serve", "--dev", "--port", "0", "--log-format", "json", *arguments)
+    return child, asyncio.run(child.ready(serving_address))
+
+
+def lines(child: Child) -> list[dict]:
+    return [json.loads(line) for line in child.err.read_text().splitlines()]
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_sigterm_finishes_what_is_on_the_wire(tmp_path, monkeypatch, capfd) -> None:
+    slow = Child(tmp_path, "slow", "receive", "--json", "--port", "0", "--delay", "1")
+    server, address = start(tmp_path, "--data-dir", str(tmp_path / "data"), "--hints")
+    try:
+        from hookline_server.demo.processes import receiving_url
+
+        url = asyncio.run(slow.ready(receiving_url))
+        monkeypatch.setenv("HOOKLINE_SERVER", address)
+        assert run(["subscriptions", "create", url]) == 0
+        assert run(["emit", "a.b", "-d", "{}", "--id", "slow-one"]) == 0
+        eventually(lambda: "slow-one" in slow.out.read_text())
+        assert server.stop() == 0
+    finally:
+        server.stop()
+        slow.stop()
+    said = [line["event"] for line in lines(server) if line["logger"] == "hookline.server"]
+    assert said == ["serving", "draining", "stopped"]
+    serving = lines(server)[0]
+    assert serving["address"] == address
+    assert serving["store"] == str(tmp_path / "data" / "hookline.db")
+    assert "hookline emit" in server.out.read_text()
+    capfd.readouterr()
+    assert run(["deliveries", "list", "--store", serving["store"], "--json"]) == 0
+    (delivery,) = json.loads(capfd.readouterr().out)["items"]
+    assert (delivery["state"], delivery["attempts"]) == ("delivered", 1)
+    assert slow.out.read_text().count("slow-one") >= 1
+
+
+def refused(*arguments: str, **environment: str) -> tuple[int, str]:
+    running = process("serve", *arguments, env={**os.environ, **environment})
+    _, err = running.communicate(timeout=30)
+    (line,) = [line for line in err.decode().splitlines() if not line.startswith("{")]
+    assert line.startswith("error: ")
+    return running.returncode, line
+
+
+def test_a_port_in_use_is_one_line(site, tmp_path) -> None:
+    code, line = refused("--port", site.address.rpartition(":")[2], "--data-dir", str(tmp_path))
+    assert code == 1
+    assert "in use" in line
+    assert "--port" in line
+
+
+def test_a_second_server_on_the_same_data_works(site, hookline, subscribed, of_type, tmp_path) -> None:
+    second, address = start(tmp_path, "--data-dir", str(site.store.parent), name="second")
+    try:
+        emitted = hookline("emit", of_type, "-d", "{}", "--server", address, "--json").json
+        found = eventually(
+            lambda: hookline("deliveries", "list", "--event", emitted["event_id"], "--state", "delivered", "--json").json["items"]
+        )
+        assert found[0]["subscription_id"] == subscribed["id"]
+    finally:
+        assert second.stop() == 0
+
+
+def test_a_store_that_cannot_be_used_is_one_line(tmp_path) -> None:
+    corrupt = tmp_path / "corrupt.db"
+    corrupt.write_bytes(b"no database at all" * 100)
+    code, line = refused("--store", str(corrupt), "--port", "0")
+    assert code == 1
+    assert "corrupt.db" in line
+    foreign = tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("PRAGMA application_id = 1")
+        connection.execute("CREATE TABLE theirs (x)")
+    code, line = refused("--store", str(foreign), "--port", "0")
+    assert code == 1
+    assert "foreign.db" in line
+
+
+def test_a_store_of_the_future_is_one_line(tmp_path) -> None:
+    server, _ = start(tmp_path, "--data-dir", str(tmp_path))
+    assert server.stop() == 0
+    with sqlite3.connect(tmp_path / "hookline.db") as connection:
+        connection.execute("PRAGMA user_version = 9999")
+    code, line = refused("--data-dir", str(tmp_path), "--port", "0")
+    assert code == 1
+    assert "9999" in line
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_read_only_folder_is_one_line(tmp_path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        code, line = refused("--data-dir", str(tmp_path), "--port", "0")
+    finally:
+        tmp_path.chmod(0o700)
+    assert code == 1
+    assert "hookline.db" in line
+
+
+def test_settings_that_are_not_right_are_one_line(tmp_path, capfd) -> None:
+    for arguments, said in (
+        (("--host", "0.0.0.0"), "insecure"),
+        (("--port", "70000"), "--port"),
+        (("--log-level", "loud"), "--log-level"),
+        (("--token", "short"), "token"),
+        (("--config", str(tmp_path / "none.toml")), "none.toml"),
+    ):
+        capfd.readouterr()
+        assert run(["serve", *arguments]) == 2
+        (line,) = capfd.readouterr().err.splitlines()
+        assert line.startswith("error: ")
+        assert said in line
+
+
+def test_a_second_signal_ends_at_once(tmp_path, monkeypatch) -> None:
+    hanging = Child(tmp_path, "hanging", "receive", "--json", "--port", "0", "--delay", "30")
+    from hookline_server.demo.processes import receiving_url
+
+    url = asyncio.run(hanging.ready(receiving_url))
+    running = process("serve", "--dev", "--port", "0", "--log-format", "json", "--data-dir", str(tmp_path / "data"))
+    try:
+        assert running.stderr is not None
+        address = serving_address(running.stderr.readline().decode())
+        assert address
+        monkeypatch.setenv("HOOKLINE_SERVER", address)
+        assert run(["subscriptions", "create", url]) == 0
+        assert run(["emit", "a.b", "-d", "{}", "--id", "hanging-one"]) == 0
+        eventually(lambda: "hanging-one" in hanging.out.read_text())
+        running.send_signal(signal.SIGTERM)
+        assert b"draining" in running.stderr.readline()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(3) == 130
+    finally:
+        running.kill()
+        hanging.kill()
+
+
+def test_the_receiver_refuses_what_is_not_signed(site, capfd) -> None:
+    import httpx
+
+    assert httpx.post(site.url, json={"type": "forged.event"}).status_code == 401
+    record = json.loads(site.received.read_text().splitlines()[-1])
+    assert (record["verified"], record["answer"], record["event_type"]) == (False, "refused", "forged.event")
+    assert run(["receive", "--port", site.url.rstrip("/").rpartition(":")[2]]) == 1
+    assert "cannot listen" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_demonstration_loses_nothing() -> None:
+    running = process("demo", "--events", "200", "--rate", "200")
+    out, err = running.communicate(timeout=90)
+    assert running.returncode == 0, (out + err).decode()
+    assert err == b""
+    account = dict(
+        line.split()[:2] for line in out.decode().splitlines() if line.startswith(("emitted  ", "delivered  ", "lost  "))
+    )
+    assert account == {"emitted": "200", "delivered": "200", "lost": "0"}
+
+
+def test_tls_and_a_token_are_asked_for(tmp_path, capfd) -> None:
+    import trustme
+
+    authority = trustme.CA()
+    own = authority.issue_cert("127.0.0.1")
+    own.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    own.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    token = "a-token-that-is-long-enough"
+    server, address = start(
+        tmp_path, "--data-dir", str(tmp_path), "--token", token, "--tls-cert", str(tmp_path / "cert.pem"), "--tls-key",
+        str(tmp_path / "key.pem"),
+    )  # fmt: skip
+    reach = ("stats", "--server", address, "--ca", str(tmp_path / "ca.pem"))
+    try:
+        assert run([*reach, "--token", token]) == 0
+        assert run(reach) == 1
+        assert "no token" in capfd.readouterr().err
+        assert run([*reach, "--token", "another-token-quite-as-long"]) == 1
+        assert run(["stats", "--server", address, "--token", token, "--timeout", "1"]) == 5
+    finally:
+        assert server.stop() == 0

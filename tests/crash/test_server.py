@@ -1,0 +1,108 @@
+"""kill -9 of a real server in mid-flow: what was acknowledged is delivered, whenever the server dies."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+from crash.processes import SECRET, Receiver, assert_account, ending, free_port, serve, until
+
+import hookline
+from hookline.errors import HooklineError
+from hookline.model import DeliveryState, EventSpec, RetryPolicy, Steps, SubscriptionSpec
+
+KILLS = int(os.environ.get("KILLS", "10"))
+QUICK = RetryPolicy(schedule=Steps(delays=(0.1, 0.2, 0.5)), max_attempts=50, jitter=0.1)
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("crash"), pytest.mark.timeout(60 + 10 * KILLS)]
+
+
+class Emitters:
+    """Callers over gRPC who go on whatever happens, and remember what was acknowledged."""
+
+    def __init__(self, client: hookline.Client) -> None:
+        self.acknowledged: set[str] = set()
+        self._client = client
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._emit(number)) for number in range(4)]
+        self._tasks += [asyncio.create_task(self._emit_many(number)) for number in range(2)]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _emit(self, emitter: int) -> None:
+        for turn in range(1_000_000):
+            with contextlib.suppress(HooklineError):
+                result = await self._client.emit("load.one", f"{emitter}/{turn}", ordering_key=str(emitter))
+                self.acknowledged.add(result.event_id)
+            await asyncio.sleep(0.005)
+
+    async def _emit_many(self, emitter: int) -> None:
+        for turn in range(1_000_000):
+            specs = [EventSpec(type="load.many", data=f'"{emitter}-{turn}-{number}"'.encode()) for number in range(20)]
+            with contextlib.suppress(HooklineError):
+                for outcome in await self._client.emit_many(specs):
+                    if not isinstance(outcome, HooklineError):
+                        self.acknowledged.add(outcome.event_id)
+            await asyncio.sleep(0.02)
+
+
+async def test_every_acknowledged_event_survives_kill_9_of_the_server(tmp_path: Path) -> None:
+    source = random.Random(int(os.environ.get("KILL_SEED", "3")))
+    port = free_port()
+    with Receiver(fails=0.05, delay=0.01) as receiver:
+        async with ending([await serve(tmp_path, port)]) as processes:
+            async with hookline.connect(f"127.0.0.1:{port}", timeout=15.0) as client:
+                await client.subscriptions.create(SubscriptionSpec(url=receiver.url, secret=SECRET, retry=QUICK))
+                emitters = Emitters(client)
+                emitters.start()
+                for _ in range(KILLS):
+                    mark = len(emitters.acknowledged) + source.randint(20, 300)
+                    await until(lambda mark=mark: len(emitters.acknowledged) >= mark, within=30.0, step=0.003)
+                    await processes.pop().kill()
+                    processes.append(await serve(tmp_path, port))
+                await until(lambda: len(emitters.acknowledged) >= mark + 50, within=30.0)
+                await emitters.stop()
+                await until(lambda: _nothing_pending(client), within=30.0, step=0.1)
+                stats = await client.deliveries.stats()
+            processes[0].signal(signal.SIGTERM)
+            assert await processes[0].ended(within=15.0) == 0
+        assert_account(receiver.account, emitters.acknowledged)
+        assert stats.delivered >= len(emitters.acknowledged)
+        assert stats.exhausted == stats.cancelled == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "hookline.db")) as store:
+        assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+async def _nothing_pending(client: hookline.Client) -> bool:
+    return (await client.deliveries.stats()).pending == 0
+
+
+async def test_sigterm_finishes_what_is_on_the_wire_and_the_next_server_sends_the_rest_once(tmp_path: Path) -> None:
+    port = free_port()
+    with Receiver(delay=0.5) as receiver:
+        async with ending([await serve(tmp_path, port)]) as processes:
+            async with hookline.connect(f"127.0.0.1:{port}") as client:
+                await client.subscriptions.create(SubscriptionSpec(url=receiver.url, secret=SECRET, max_in_flight=5))
+                outcomes = await client.emit_many([EventSpec(type="a.b", data=b"%d" % number) for number in range(20)])
+                ids = {outcome.event_id for outcome in outcomes if not isinstance(outcome, HooklineError)}
+                await until(lambda: receiver.in_flight == 5, within=10.0)
+            processes[0].signal(signal.SIGTERM)
+            assert await processes[0].ended(within=10.0) == 0
+            before = set(receiver.account.taken)
+            assert 5 <= len(before) < 20
+            receiver.delay = 0.0
+            processes.append(await serve(tmp_path, port))
+            async with hookline.connect(f"127.0.0.1:{port}") as client:
+                await until(lambda: _nothing_pending(client), within=10.0)
+                states = {one.state for one in (await client.deliveries.list()).items}
+        assert states == {DeliveryState.DELIVERED}
+        assert_account(receiver.account, ids)
+        assert set(receiver.account.requests.values()) == {1}

@@ -1,0 +1,211 @@
+"""Several nodes over one store: each lane with one of them, whoever dies, stalls, comes or goes."""
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+from engine.virtual import CONFIG, Reply, Seen, World, now, virtual, webhook_ids, world
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hookline.model import DeliveryState, Ordering, RetryPolicy, Steps
+
+TTL = CONFIG.lease_ttl
+QUICK = RetryPolicy(schedule=Steps(delays=(1.0,)), max_attempts=20, jitter=0.1)
+
+
+def assert_one_node_a_lane(requests: list[Seen], ends: dict[tuple[str, str, int], float]) -> None:
+    """Requests of one receiver by different nodes never overlap."""
+    by_path: defaultdict[str, list[Seen]] = defaultdict(list)
+    for seen in requests:
+        by_path[seen.path].append(seen)
+    for path, several in by_path.items():
+        for seen in several:
+            end = ends.get((path, seen.webhook_id, seen.nth))
+            overlapping = {other.node for other in several if end is not None and seen.at <= other.at < end}
+            assert overlapping <= {seen.node}, f"{path} is served by {overlapping | {seen.node}} at {seen.at}"
+
+
+def ends(w: World) -> dict[tuple[str, str, int], float]:
+    return {(seen.path, seen.webhook_id, seen.nth): end for seen, end in w.receiver.answered}
+
+
+@virtual
+async def test_lanes_are_shared_out_and_each_is_delivered_by_one_node() -> None:
+    async with world(lambda _: Reply(after=0.05)) as w:
+        for number in range(10):
+            await w.subscribe(f"/{number}", max_in_flight=2)
+        await w.node("b")
+        for _ in range(100):
+            await w.emit(5)
+            await w.live(0.3)
+        await w.until_done(within=60.0)
+        assert set(webhook_ids(w.receiver.seen).values()) == {10}
+        assert_one_node_a_lane(w.receiver.seen, ends(w))
+        late = Counter(seen.node for seen in w.receiver.seen if seen.at > 15.0)
+        assert late["a"] == late["b"]
+
+
+@virtual
+async def test_a_dead_nodes_lanes_are_taken_over_after_the_ttl_and_nothing_is_lost() -> None:
+    async with world(lambda seen: Reply(after=30.0 if seen.node == "a" else 0.01)) as w:
+        for number in range(4):
+            await w.subscribe(f"/{number}", timeout=60.0)
+        b = await w.node("b")
+        ids = await w.emit(100)
+        await w.live(0.5)
+        died = now()
+        await w.nodes["a"].kill()
+        w.nodes["a"] = b
+        ids += await w.emit(100)
+        await w.until_done(within=60.0)
+        for number in range(4):
+            delivered = {seen.webhook_id for seen, _ in w.receiver.answered if seen.path == f"/{number}"}
+            assert delivered == set(ids)
+        assert await w.states() == {DeliveryState.DELIVERED: 800}
+        taken = min(seen.at for seen in w.receiver.seen if seen.node == "b")
+        assert TTL * 0.7 <= taken - died <= TTL * 1.6
+
+
+@virtual
+async def test_a_late_outcome_of_a_node_that_lost_its_lane_is_kept_as_superseded_and_changes_nothing() -> None:
+    async with world(lambda seen: Reply(status=200 if seen.node == "b" else 500, after=1.0)) as w:
+        await w.subscribe(timeout=60.0)
+        b = await w.node("b")
+        await w.emit(3)
+        await w.live(0.5)
+        a = w.nodes["a"]
+        a.stall()
+        await w.live(3 * TTL)
+        assert Counter(seen.node for seen in w.receiver.seen) == {"a": 3, "b": 3}
+        a.wake()
+        await w.live(TTL)
+        w.nodes["a"] = b
+        assert await w.states() == {DeliveryState.DELIVERED: 3}
+        assert Counter((one.status, one.superseded) for one in await w.attempts()) == {(500, True): 3, (200, False): 3}
+        w.nodes["a"] = a
+
+
+@given(work=st.integers(1, 60), limit=st.integers(1, 4), when=st.floats(0.0, 3.0), span=st.floats(1.5, 3.5))
+@settings(max_examples=20)
+@virtual
+async def test_a_node_that_stalled_past_its_ttl_starts_nothing_under_its_old_lease(
+    work: int, limit: int, when: float, span: float
+) -> None:
+    async with world(lambda _: Reply(after=0.2)) as w:
+        await w.subscribe(max_in_flight=limit, timeout=60.0)
+        b = await w.node("b")
+        await w.emit(work)
+        await w.live(when)
+        a = w.nodes["a"]
+        a.stall()
+        stalled = now()
+        await w.live(span * TTL)
+        took = min((seen.at for seen in w.receiver.seen if seen.node == "b"), default=None)
+        a.wake()
+        woke = now()
+        w.nodes["a"] = b
+        await w.until_done(within=120.0)
+        w.nodes["a"] = a
+        if took is not None:
+            assert [seen.at for seen in w.receiver.seen if seen.node == "a" and stalled < seen.at <= woke + 0.1] == []
+        assert len({seen.webhook_id for seen in w.receiver.seen}) == work
+        assert set(webhook_ids(w.receiver.seen).values()) <= {1, 2}
+
+
+@given(
+    acts=st.lists(
+        st.tuples(st.sampled_from(("kill", "stall", "leave", "emit", "join")), st.floats(0.1, 12.0)), min_size=1, max_size=12
+    ),
+    ordering=st.sampled_from(Ordering),
+    slow=st.sampled_from((0.0, 0.05)),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=25)
+@virtual
+async def test_whoever_dies_stalls_comes_or_goes_every_acknowledged_event_is_delivered(
+    acts: list[tuple[str, float]], ordering: Ordering, slow: float, seed: int
+) -> None:
+    """`a` lives on; its fellows do not."""
+    async with world(lambda _: Reply(after=0.3), seed=seed) as w:
+        w.nodes["a"].store.before = w.nodes["a"].store.after = w.random_delay(slow)
+        for number in range(5):
+            await w.subscribe(f"/{number}", max_in_flight=2, ordering=ordering)
+        fellows = [await w.node("b")]
+        ids: list[str] = []
+        for number, (act, pause) in enumerate(acts):
+            ids += await w.emit(7, ordering_key="k")
+            if act == "join":
+                fellows.append(await w.node(f"n{number}"))
+            elif fellows and act != "emit":
+                fellow = fellows.pop(0)
+                if act == "kill":
+                    await fellow.kill()
+                elif act == "leave":
+                    await fellow.run(fellow.client.close())
+                else:
+                    fellow.stall()
+                    await w.live(2 * TTL)
+                    fellow.wake()
+                    fellows.append(fellow)
+            await w.live(pause)
+        await w.until_done(within=600.0, step=0.5)
+        assert (await w.states()).keys() == {DeliveryState.DELIVERED}
+        for number in range(5):
+            answered = [seen for seen, _ in w.receiver.answered if seen.path == f"/{number}"]
+            assert {seen.webhook_id for seen in answered} == set(ids)
+
+
+@virtual
+async def test_a_node_that_leaves_hands_its_lanes_on_at_once() -> None:
+    async with world(lambda _: Reply(status=503)) as w:
+        await w.subscribe(retry=QUICK)
+        b = await w.node("b")
+        await w.emit(10)
+        await w.live(0.5)
+        left = now()
+        await w.nodes["a"].run(w.nodes["a"].client.close())
+        w.nodes["a"] = b
+        await w.until(lambda: any(seen.node == "b" for seen in w.receiver.seen), within=3.0)
+        assert now() - left < 1.6
+
+
+@virtual
+async def test_what_is_emitted_where_nobody_delivers_wakes_the_owner_elsewhere() -> None:
+    async with world() as w:
+        await w.subscribe()
+        emitter = await w.node("e", deliver=False)
+        for number in range(20):
+            await w.live(0.7)
+            began = now()
+            await emitter.run(emitter.client.emit("a.b", number))
+            await w.until(lambda number=number: len(w.receiver.seen) == number + 1, within=0.05, step=0.01)
+            assert now() - began <= 0.05
+        assert {seen.node for seen in w.receiver.seen} == {"a"}
+
+
+@virtual
+async def test_a_subscription_made_where_nobody_delivers_is_taken_up() -> None:
+    async with world(start=False) as w:
+        emitter = await w.node("a", deliver=False)
+        await w.subscribe()
+        await w.emit(5)
+        await w.node("b")
+        await w.until_done(within=5.0)
+        assert {seen.node for seen in w.receiver.seen} == {"b"}
+        assert emitter.name == "a"
+
+
+@virtual
+async def test_a_node_alone_that_was_buried_joins_anew() -> None:
+    async with world(config=replace(CONFIG, lease_ttl=4.0)) as w:
+        await w.subscribe()
+        engine = await w.client.engine()
+        first = engine.node.id
+        rows = await w.store.beat(first, 0)
+        assert await w.store.bury(first, rows[0].beat)
+        await w.emit(10)
+        await w.live(5.0)
+        assert engine.node.id != first
+        await w.emit(10)
+        await w.until_done(within=5.0)
+        assert len({seen.webhook_id for seen in w.receiver.seen}) == 20
