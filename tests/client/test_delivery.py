@@ -223,6 +223,20 @@ async def test_events_with_the_same_key_are_delivered_in_their_order(
         assert arrived == sorted(arrived)
 
 
+async def test_a_delivery_behind_another_of_its_key_says_which_one_it_waits_for(
+    client: Client, receiver: Receiver, changes: Changes, subscribe: Subscribe
+) -> None:
+    await subscribe(ordering=Ordering.BY_KEY, retry=LATER)
+    receiver.script(500)
+    await client.emit("a", {}, ordering_key="k")
+    (failed,) = await changes.until(DeliveryState.PENDING)
+    follower = await client.emit("a", {}, ordering_key="k")
+    (waiting,) = (await client.deliveries.list(event_id=follower.event_id)).items
+    assert waiting.hold is not None
+    assert waiting.hold.kind is HoldKind.ORDERING
+    assert failed.delivery.id in waiting.hold.reason
+
+
 async def test_the_numbers_tell_how_many_deliveries_stand_where(
     client: Client, receiver: Receiver, changes: Changes, subscribe: Subscribe
 ) -> None:

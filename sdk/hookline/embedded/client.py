@@ -39,6 +39,8 @@ class _Forks:
 
     def __init__(self) -> None:
         self.count = 0
+        self.left_behind: list[Engine] = []
+        """What the parent had open. It is never used here, nor finalised: its handles are the parent's."""
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
 
@@ -111,6 +113,8 @@ class EmbeddedClient(Client):
         if self._closed:
             raise Closed("the client was closed; open a new one")
         if self._generation != _forks.count:
+            if self._engine is not None:
+                _forks.left_behind.append(self._engine)
             self._engine, self._starting, self._generation = None, asyncio.Lock(), _forks.count
         assert self._starting is not None
         async with self._starting:
@@ -180,7 +184,7 @@ class EmbeddedClient(Client):
                 (outcome,) = await engine.ingest.emit(name, (event,))
             except HooklineError as error:
                 outcome = error
-            outcomes.put_nowait((index, outcome))
+            outcomes.put_nowait((index, _indexed(outcome, index) if isinstance(outcome, InvalidArgument) else outcome))
 
         async def feed() -> None:
             index = 0

@@ -9,7 +9,7 @@ from hookline.clock import now_micros
 from hookline.embedded.door import Door, known_id, page, span
 from hookline.engine import Engine
 from hookline.errors import FailedPrecondition, HooklineError, InvalidArgument, NotFound
-from hookline.model import Attempt, Delivery, DeliveryState, Hold, HoldKind, Page, Stats, Subscription, SubscriptionState
+from hookline.model import Attempt, Delivery, DeliveryState, Hold, HoldKind, Ordering, Page, Stats, Subscription, SubscriptionState
 from hookline.store.protocol import DeliveryFilter, LaneKey, StoredDelivery
 from hookline.validation import check_string, check_type
 
@@ -130,10 +130,25 @@ async def _held(engine: Engine, found: Sequence[StoredDelivery]) -> Sequence[Del
             key = delivery.tenant, delivery.subscription_id
             if key not in subscriptions:
                 subscriptions[key] = await engine.store.subscription(*key)
-            result.append(replace(delivery, hold=hold(delivery, subscriptions[key], now_micros(engine.clock))))
+            subscription = subscriptions[key]
+            held = hold(delivery, subscription, now_micros(engine.clock))
+            if held is None and subscription is not None and subscription.ordering is Ordering.BY_KEY:
+                held = await _behind(engine, delivery)
+            result.append(replace(delivery, hold=held))
         else:
             result.append(delivery)
     return result
+
+
+async def _behind(engine: Engine, delivery: Delivery) -> Hold | None:
+    """An earlier delivery of the same ordering key goes first."""
+    blocker = await engine.store.blocker(delivery.tenant, delivery.id)
+    if blocker is None:
+        return None
+    return Hold(
+        kind=HoldKind.ORDERING,
+        reason=f"behind delivery {blocker} of the same ordering key; it goes on when that one is delivered, exhausted or cancelled",
+    )
 
 
 def hold(delivery: Delivery, subscription: Subscription | None, now: int) -> Hold | None:

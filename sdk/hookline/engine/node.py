@@ -101,6 +101,7 @@ class Node:
     async def _tick(self) -> None:
         if self._clock.monotonic() >= self._next_beat:
             await self._beat()
+        await self._catalogue.refresh()  # a wake may have been lost
         looked, self._look = self._look, False
         for row in await self._store.dead():
             if row.id != self.id and await self._store.bury(row.id, row.beat):

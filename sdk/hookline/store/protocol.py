@@ -482,6 +482,9 @@ class History(Protocol):
     async def delivery(self, tenant: str, delivery_id: str) -> StoredDelivery | None:
         """One delivery, pending or finished; `hold` is left to the caller (but `next_attempt_time` is set)."""
 
+    async def blocker(self, tenant: str, delivery_id: str) -> str | None:
+        """The first pending delivery of the same lane and ordering key, if that is an earlier one."""
+
     async def deliveries(self, tenant: str, which: DeliveryFilter, *, before: int | None, limit: int) -> Sequence[StoredDelivery]:
         """Deliveries in falling position, below `before`."""
 

@@ -83,7 +83,7 @@ class EmitStream:
         tenant = "" if isinstance(first, Malformed) else first.tenant
         async with closing(self._client.emit_stream(self._events(first), tenant=tenant)) as outcomes:
             async for index, outcome in outcomes:
-                self._answer(self._sequences.pop(index), outcome)
+                self._answer(self._sequences.pop(index), wire.renamed(outcome, f"events[{index}]", "event"))
 
     async def _events(self, first: Request) -> AsyncIterator[EventSpec]:
         request: Request | None = first

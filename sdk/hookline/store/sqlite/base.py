@@ -245,6 +245,10 @@ class SqlStore(ABC):
         """One delivery, pending or finished."""
         return await self._read(history.delivery, tenant, delivery_id)
 
+    async def blocker(self, tenant: str, delivery_id: str) -> str | None:
+        """The earlier pending delivery that this one waits for in an ordered lane."""
+        return await self._read(history.blocker, tenant, delivery_id)
+
     async def deliveries(self, tenant: str, which: DeliveryFilter, *, before: int | None, limit: int) -> Sequence[StoredDelivery]:
         """Deliveries in falling position, below `before`."""
         return await self._read(history.deliveries, tenant, which, before, limit)

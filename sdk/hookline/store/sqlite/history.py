@@ -30,6 +30,12 @@ def delivery(connection: sqlite3.Connection, tenant: str, delivery_id: str) -> S
     return _stored(tenant, row) if row else None
 
 
+def blocker(connection: sqlite3.Connection, tenant: str, delivery_id: str) -> str | None:
+    """The delivery that goes first by order."""
+    row = connection.execute(_SQL["blocker"], (tenant, delivery_id)).fetchone()
+    return row[0] if row else None
+
+
 def _stored(tenant: str, row: rows.Row) -> StoredDelivery:
     pos, delivery_id, event_id, event_type, lane, webhook_id, created, replay = row[:8]
     fresh_run, fresh_before, due, later_run, later_attempts, later_reason = row[8:14]

@@ -16,6 +16,14 @@ LEFT JOIN later l ON l.lane = d.lane AND l.pos = d.pos
 LEFT JOIN done x ON x.tenant = d.tenant AND x.pos = d.pos
 WHERE d.tenant = ? AND d.pos = ?;
 
+-- name: blocker    the first pending delivery of the same lane and ordering key, if it is an earlier one
+SELECT b.id FROM delivery d JOIN event e ON e.pos = d.event JOIN delivery b ON b.tenant = d.tenant AND b.pos = (
+  SELECT min(pos) FROM (
+    SELECT f.pos FROM fresh f WHERE f.lane = d.lane AND f.okey = e.okey
+    UNION ALL
+    SELECT l.pos FROM later l WHERE l.lane = d.lane AND l.okey = e.okey))
+WHERE d.tenant = ? AND d.id = ? AND e.okey <> '' AND b.pos < d.pos;
+
 -- name: lane_no
 SELECT no FROM lane WHERE tenant = ? AND name = ?;
 
