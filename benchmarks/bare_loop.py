@@ -21,8 +21,8 @@ from typing import Final
 import aiohttp
 import httpx
 import yarl
-from benchmarks.receiver import ReceiverProcess, fastest_loop
 
+from benchmarks.receiver import ReceiverProcess, fastest_loop
 from hookline.transport import AiohttpTransport, GuardPolicy, Poster
 
 KEY: Final = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
