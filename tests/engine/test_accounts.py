@@ -1,5 +1,6 @@
 """Every accepted event is delivered: once where receivers are well, and however often it takes where they are not."""
 
+import asyncio
 from collections import Counter, defaultdict
 
 import pytest
@@ -117,6 +118,36 @@ async def test_cancelling_a_delivered_one_is_refused() -> None:
         (delivery,) = await w.deliveries()
         with pytest.raises(FailedPrecondition, match="delivered already"):
             await w.client.deliveries.cancel(delivery.id)
+
+
+@pytest.mark.parametrize("ordering", Ordering)
+@pytest.mark.parametrize("read", ["before the cancel", "while it is under way"])
+def test_a_cancel_reaches_what_is_just_being_read_even_if_no_wake_is_heard(ordering: Ordering, read: str) -> None:
+    @virtual
+    async def run() -> None:
+        async with world() as w:
+            subscription = await w.subscribe(ordering=ordering)
+            await w.client.subscriptions.pause(subscription.id)
+            await w.emit(3, ordering_key="k")
+            victim = (await w.deliveries())[1]
+            store = w.nodes["a"].store
+            store.deaf = True
+            store.slow = {"claim": (0.0, 1.0), "cancel": (0.5, 0.0)}
+            if read == "before the cancel":
+                await w.client.subscriptions.resume(subscription.id)
+                await w.live(0.1)
+                await w.client.deliveries.cancel(victim.id)
+            else:
+                cancelling = asyncio.create_task(w.client.deliveries.cancel(victim.id))
+                await w.live(0.1)
+                await w.client.subscriptions.resume(subscription.id)
+                await cancelling
+            assert w.receiver.seen == []
+            await w.until_done(within=10.0)
+            assert len(w.receiver.seen) == 2
+            assert victim.webhook_id not in webhook_ids(w.receiver.seen)
+
+    run()
 
 
 @virtual

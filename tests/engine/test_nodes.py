@@ -209,3 +209,15 @@ async def test_a_node_alone_that_was_buried_joins_anew() -> None:
         await w.emit(10)
         await w.until_done(within=5.0)
         assert len({seen.webhook_id for seen in w.receiver.seen}) == 20
+
+
+@virtual
+async def test_a_lane_that_is_born_while_its_node_looks_around_is_kept() -> None:
+    async with world(lambda _: Reply(after=3.0)) as w:
+        w.nodes["a"].store.slow = {"mine": (0.0, 1.0)}
+        (await w.client.engine()).node.nudge()
+        await w.live(0.1)
+        await w.subscribe()
+        await w.emit(10)
+        await w.until_done(within=10.0)
+        assert set(webhook_ids(w.receiver.seen).values()) == {1}

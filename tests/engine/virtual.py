@@ -27,6 +27,7 @@ from hookline.errors import Unavailable
 from hookline.ids import IdSource
 from hookline.model import Attempt, Delivery, DeliveryState, EventSpec, Subscription, SubscriptionSpec
 from hookline.store import MemoryStore
+from hookline.store.protocol import Wake
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -169,6 +170,10 @@ class FaultyStore:
         self.inner = inner
         self.before: Callable[[], float] = lambda: 0.0
         self.after: Callable[[], float] = lambda: 0.0
+        self.slow: dict[str, tuple[float, float]] = {}
+        """Verbs that take longer: seconds before and after it is done."""
+        self.deaf = False
+        """Wakes are lost."""
         self.refuses: Callable[[str], bool] = lambda _: False
         """Verbs that raise Unavailable now."""
         self.loses: Callable[[str], bool] = lambda _: False
@@ -183,19 +188,25 @@ class FaultyStore:
     async def close(self) -> None:
         """The world closes what is behind."""
 
-    def listen(self, node: int, heard: Callable[..., None]) -> None:
+    def listen(self, node: int, heard: Callable[[Wake], None]) -> None:
         context = copy_context()  # a wake comes from another process, and is heard in this one
-        self.inner.listen(node, lambda wake: None if self.gone or self.gate is not None else context.copy().run(heard, wake))
+
+        def hear(wake: Wake) -> None:
+            if not (self.gone or self.deaf or self.gate is not None):
+                context.copy().run(heard, wake)
+
+        self.inner.listen(node, hear)
 
     def __getattr__(self, verb: str) -> Any:
         return functools.partial(self._call, verb, getattr(self.inner, verb))
 
     async def _call(self, verb: str, act: Callable[Concatenate[P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        await self._pass(self.before())
+        before, after = self.slow.get(verb, (0.0, 0.0))
+        await self._pass(self.before() + before)
         if self.refuses(verb):
             raise Unavailable(f"{verb}: the store is away, as the test says", retry_after=1.0)
         answer = await act(*args, **kwargs)
-        await self._pass(self.after())
+        await self._pass(self.after() + after)
         if self.loses(verb):
             raise Unavailable(f"{verb}: the answer is lost, as the test says", retry_after=1.0)
         return answer

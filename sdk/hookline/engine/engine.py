@@ -16,6 +16,7 @@ from hookline.engine.node import Node
 from hookline.engine.retention import retain
 from hookline.engine.router import Router
 from hookline.engine.sender import Sender
+from hookline.errors import HooklineError
 from hookline.ids import IdSource
 from hookline.store.protocol import LaneKey, Routed, Settlement, Store, Wake, WakeKind, Work
 from hookline.transport import Poster
@@ -104,6 +105,8 @@ class Engine:
         self.dispatcher.reader.close()
         try:
             await self.node.leave()
+        except HooklineError as error:
+            LOGGER.warning("could not give the lanes back; others take them when they find this process gone: %s", error)
         finally:
             await self.store.close()
 
