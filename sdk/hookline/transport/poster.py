@@ -1,6 +1,5 @@
 """One POST, one answer, within one deadline; never an exception."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,6 +12,7 @@ from hookline.clock import Clock, SystemClock
 from hookline.model import ErrorClass
 from hookline.transport.aiohttp_transport import AiohttpTransport
 from hookline.transport.answer import Answer, Phase, Progress, read_into
+from hookline.transport.deadline import Deadlines
 from hookline.transport.failure import TransportFailure, foreign_failure, timed_out
 from hookline.transport.request import encode, fields, split
 
@@ -39,6 +39,7 @@ class Poster:
         self._short = transport if isinstance(transport, AiohttpTransport) else None
         self._user_agent = user_agent
         self._monotonic = (clock or SystemClock()).monotonic
+        self._deadlines = Deadlines()
 
     async def post(self, url: str, headers: Sequence[tuple[str, str]], body: bytes, *, timeout: float) -> Answer:
         """POST `body` to `url`, headers in the order and case given.
@@ -51,7 +52,7 @@ class Poster:
         error: ErrorClass | None = None
         detail = ""
         try:
-            async with asyncio.timeout(timeout):
+            async with self._deadlines.within(timeout):
                 if self._short is not None:
                     await self._short.post(progress, url, headers, body, self._user_agent)
                 else:
