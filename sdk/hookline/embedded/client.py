@@ -118,6 +118,8 @@ class EmbeddedClient(Client):
             self._engine, self._starting, self._generation = None, asyncio.Lock(), _forks.count
         assert self._starting is not None
         async with self._starting:
+            if self._closed:
+                raise Closed("the client was closed while it opened")
             if self._engine is None:
                 self._engine = await self._started()
 
@@ -148,8 +150,12 @@ class EmbeddedClient(Client):
     async def close(self) -> None:
         """Finish what is under way, give the lanes back, close the store."""
         self._closed = True
-        engine, self._engine = self._engine, None
-        if engine is not None and self._generation == _forks.count:
+        if self._starting is not None and self._generation == _forks.count:
+            async with self._starting:  # it may be opening just now
+                engine, self._engine = self._engine, None
+        else:
+            engine = None
+        if engine is not None:
             await engine.stop()
             if self._own_transport is not None:
                 await self._own_transport.aclose()

@@ -73,9 +73,11 @@ class EmbeddedSubscriptions(Subscriptions):
             update_time=now,
             secrets=(Secret(value=spec.secret or generate_secret(spec.signature_scheme)),),
         )
-        made = await engine.store.add_subscription(subscription, owner=engine.node.id, request=repeat.request)
+        owner = engine.node.id
+        made = await engine.store.add_subscription(subscription, owner=owner, request=repeat.request)
         view = await engine.refresh(name)
-        if made == subscription.id and engine.node.id and (ready := view.targets.get(made)) is not None:
+        # This process may have become another node meanwhile, and the lane another's.
+        if made == subscription.id and owner and owner == engine.node.id and (ready := view.targets.get(made)) is not None:
             ordered = spec.ordering is Ordering.BY_KEY
             engine.dispatcher.add(OwnedLane(LaneKey(name, made), 1, ordered), ready)
         return await self.get(made, tenant=name)

@@ -55,7 +55,7 @@ class CatalogueCache:
     async def refresh(self, tenants: Iterable[str] | None = None) -> None:
         """Read the views again that have changed in the store; all known ones if no tenant is named."""
         revisions = await self._store.revisions()
-        for tenant in self._views.keys() if tenants is None else self._views.keys() & set(tenants):
+        for tenant in list(self._views) if tenants is None else self._views.keys() & set(tenants):
             view = self._views.get(tenant)
             if view is not None and view.revision != revisions.get(tenant, 0):
                 await self.load(tenant)

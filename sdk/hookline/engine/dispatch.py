@@ -7,6 +7,7 @@ an attempt, and when there is nothing to do there are no workers.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from hookline.clock import Clock, micros, now_micros
@@ -24,6 +25,8 @@ UNSETTLED_A_SLOT: Final = 8
 """Outcomes per slot that may wait for the disk before nothing new is started."""
 
 
+DOUBT: Final = 10.0
+"""Seconds from a hint that was lost to a new reading of the orders; at most one reading in so many."""
 LEAST_TO_SETTLE: Final = 5.0
 """Seconds that a stop waits at least for outcomes to reach the disk."""
 
@@ -41,6 +44,14 @@ class Hooks(NamedTuple):
     """Outcomes are on disk."""
 
 
+def _time_of(work: Work, not_before: datetime) -> int:
+    """Before when a work is not to be tried for its event's sake (microseconds); 0 if it was, or by hand is to be, tried."""
+    if work.attempts or work.run > 1:
+        return 0
+    due = micros(not_before)
+    return due if work.due is None or work.due >= due else 0
+
+
 class Dispatcher:
     """Holds the lanes of this node and runs their attempts."""
 
@@ -55,6 +66,7 @@ class Dispatcher:
         self._workers: set[asyncio.Task[None]] = set()
         self._memory = Memory(config.memory_budget)
         self._pumping = False
+        self._doubt: asyncio.TimerHandle | None = None
         self.reader = Reader(queue, clock, self._loaded)
         self.settler = Settler(queue, node=hooks.node, settled=self._settled, lost=self._lost, flushed=self._flushed)
 
@@ -117,6 +129,12 @@ class Dispatcher:
                 lane.behind = lane.waits = True
                 self.reader.want(lane)
 
+    def look_at_all(self) -> None:
+        """Hints were lost: look at every lane; before long, also at what an order was holding back."""
+        self.look(list(self.lanes))
+        if self._doubt is None:
+            self._doubt = asyncio.get_running_loop().call_later(DOUBT, self._recheck_orders)
+
     def forget(self, key: LaneKey, delivery_id: str) -> Work | None:
         """Take a work out of memory if it has not started; None if it is not there, or its place in an order is to be kept."""
         lane = self.lanes.get(key)
@@ -131,13 +149,11 @@ class Dispatcher:
                 self.forget(key, delivery_id)
 
     def restore(self, work: Work) -> None:
-        """Undo a `forget`."""
+        """Undo a `forget`. The work is read anew: it may have been read, and even be over, since it was forgotten."""
         lane = self.lanes.get(LaneKey(work.tenant, work.lane))
         if lane is not None:
-            lane.restore(work)
+            lane.look_again()
             self.reader.want(lane)
-            self._enter(lane)
-            self._pump_soon()
 
     def reread(self, key: LaneKey) -> None:
         """Works of this lane were moved or ended elsewhere: drop what has not started, and read anew."""
@@ -156,6 +172,8 @@ class Dispatcher:
 
     async def drain(self, grace: float) -> None:
         """Wait for what is on the wire, at most `grace` seconds; then cut it off. Nothing new may start meanwhile."""
+        if self._doubt is not None:
+            self._doubt.cancel()
         if self._workers:
             _, late = await asyncio.wait(self._workers, timeout=grace)
             for worker in late:
@@ -182,7 +200,7 @@ class Dispatcher:
     async def _attempt(self, lane: Lane, work: Work) -> None:
         started = now_micros(self._clock)
         not_before = work.event.not_before_time
-        if not_before is not None and work.attempts == 0 and work.run == 1 and (due := micros(not_before)) > started:
+        if not_before is not None and (due := _time_of(work, not_before)) > started:
             settlement = Settlement(work, lane.epoch, Result.WAIT, None, "scheduled", started, due, 0)
             gone = False
         else:
@@ -213,6 +231,13 @@ class Dispatcher:
                 self.reader.want(lane)
                 return lane, work
         return None
+
+    def _recheck_orders(self) -> None:
+        """The head of a key may have been cancelled unheard of, behind which nothing would go on."""
+        self._doubt = None
+        for lane in list(self.lanes.values()):
+            if isinstance(lane, OrderedLane) and lane.passed_over:
+                self.reread(lane.key)
 
     def _enter(self, lane: Lane) -> None:
         if not lane.in_round and lane.runnable:

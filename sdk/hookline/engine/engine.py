@@ -63,7 +63,7 @@ class Engine:
             node=lambda: self.node.id,
             may_start=lambda: self.node.holds_lease and not self.stopping,
             disable=lambda *what: self._pass(self._disable(*what)),
-            attempted=observer or _ignore,
+            attempted=_ignore if observer is None else _guarded(observer),
             flushed=self.changed.ring,
         )
         self.dispatcher = Dispatcher(store, self.sender, config, self.clock, hooks)
@@ -144,7 +144,7 @@ class Engine:
             case WakeKind.JOBS:
                 self.router.nudge()
             case WakeKind.LOOK:
-                self.dispatcher.look(list(self.dispatcher.lanes))
+                self.dispatcher.look_at_all()
                 self._pass(self.catalogue.refresh())
                 self.node.nudge()
                 self.router.nudge()
@@ -175,6 +175,18 @@ async def _keep(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None
 
 def _ignore(_: Settlement) -> None:
     """Observe nothing."""
+
+
+def _guarded(observer: Observer) -> Observer:
+    """An observer whose faults are logged: what it was told of goes on."""
+
+    def observe(settlement: Settlement) -> None:
+        try:
+            observer(settlement)
+        except Exception:
+            LOGGER.exception("the observer failed")
+
+    return observe
 
 
 def _report(task: "asyncio.Task[None]") -> None:

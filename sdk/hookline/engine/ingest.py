@@ -9,7 +9,7 @@ from hookline.clock import Clock, moment, now_micros
 from hookline.engine.batcher import Batcher
 from hookline.engine.catalogue import CatalogueCache, View
 from hookline.engine.config import EngineConfig
-from hookline.errors import AlreadyExists, HooklineError, InvalidArgument, ResourceExhausted
+from hookline.errors import AlreadyExists, Closed, HooklineError, InvalidArgument, ResourceExhausted
 from hookline.ids import DELIVERY, EVENT, IdSource
 from hookline.model import EmitResult, Event, EventSpec
 from hookline.store.protocol import Accepted, Appended, Clash, Duplicate, NewDelivery, Routed, Store
@@ -60,10 +60,16 @@ class Ingest:
         self._node = node
         self._accepted = accepted
         self._doubtful = doubtful
+        self._closed = False
         self._batcher: Batcher[Routed, Appended] = Batcher(self._append, limit=APPEND_LIMIT)
 
     async def emit(self, tenant: str, specs: Sequence[EventSpec]) -> Sequence[EmitOutcome]:
-        """Take events; outcome i belongs to spec i. Raises Unavailable (nothing is known of any), ResourceExhausted."""
+        """Take events; outcome i belongs to spec i.
+
+        Raises Unavailable (nothing is known of any), ResourceExhausted, Closed.
+        """
+        if self._closed:
+            raise Closed("the engine stops; it takes no more events")
         if self._batcher.load + len(specs) > self._config.max_unacknowledged:
             raise ResourceExhausted(f"{self._batcher.load} events wait for the disk already; come back later", retry_after=0.1)
         view = self._catalogue.known(tenant) or await self._catalogue.get(tenant)
@@ -94,7 +100,8 @@ class Ingest:
         return outcomes  # type: ignore[return-value]  # every None was replaced above
 
     async def drain(self) -> None:
-        """Wait for everything that was submitted."""
+        """Take nothing more, and wait for everything that was submitted."""
+        self._closed = True
         await self._batcher.drain()
 
     def _admit(self, tenant: str, index: int, spec: EventSpec, now: int) -> _Admitted:

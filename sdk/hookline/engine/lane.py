@@ -170,11 +170,10 @@ class Lane:
         self._stale_read |= self.reading  # the answer that is under way may have it
         return None
 
-    def restore(self, work: Work) -> None:
-        """Undo a `forget`."""
-        self._over.discard(work.pos)
-        self._know(work)
-        self.ready.appendleft(work)
+    def look_again(self) -> None:
+        """Read from the beginning again, and keep what is in memory: something that was dropped may be pending still."""
+        self.cursor, self.behind, self.waits = None, True, True
+        self._stale_read |= self.reading
 
     def empty(self) -> None:
         """Drop what has not started, and read anew later."""

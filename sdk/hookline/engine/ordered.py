@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from hookline.engine.lane import Lane, Memory
 from hookline.engine.target import Target
-from hookline.store.protocol import OwnedLane, Result, Settlement, Work
+from hookline.store.protocol import ClaimAnswer, DueAnswer, OwnedLane, Result, Settlement, Work
 
 
 class OrderedLane(Lane):
@@ -24,6 +24,8 @@ class OrderedLane(Lane):
         self._blocked: dict[str, bool] = {}
         """Keys whose followers stand in the store alone; True when some may have come since the last probe."""
         self._probing: dict[str, None] = {}
+        self.passed_over = False
+        """Something waited for its time since all was read: the cursor may stand behind followers of it."""
 
     @property
     def wants_probe(self) -> bool:
@@ -44,11 +46,18 @@ class OrderedLane(Lane):
         if not key:
             return
         if settlement.result is Result.WAIT:
+            self.passed_over = True
             for follower in self._busy.pop(key, ()):
                 self._unknow(follower)
             self._blocked[key] = True
         else:
             self._advance(key)
+
+    def absorb(self, claimed: ClaimAnswer | None, due: DueAnswer | None) -> None:
+        """The read is over, and this came in with it."""
+        if due is not None and (due.works or due.next_due is not None):
+            self.passed_over = True
+        super().absorb(claimed, due)
 
     def empty(self) -> None:
         """Drop what has not started; keys that are under way stay blocked until the store was asked again."""
@@ -56,13 +65,15 @@ class OrderedLane(Lane):
             for work in followers:
                 self._unknow(work)
         super().empty()
+        self.passed_over = False
         under_way = {work.event.ordering_key for work in self.known.values()} - {""}
         self._busy = {key: deque() for key in under_way}
         self._blocked = dict.fromkeys(under_way, True)
+        self._probing.clear()  # one that was left over would find its key blocked again, by a head that waits
 
     def next_probe(self) -> str | None:
         """A key to be read on its own now; answer with `probed` or `reprobe`. None: there is none, or no room."""
-        while self._probing and self.room > 0:
+        while self.wants_probe:
             key = next(iter(self._probing))
             del self._probing[key]
             if key in self._blocked:

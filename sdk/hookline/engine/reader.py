@@ -21,6 +21,8 @@ LOGGER: Final = logging.getLogger(__name__)
 LANES_A_READ: Final = 64
 WORKS_A_READ: Final = 500
 """Of one lane, so that a long backlog neither holds up the others nor fills the memory at once."""
+LEFT_OVER: Final = 64
+"""Timers that count no more and may stay, beside one for each that counts."""
 BACKOFF: Final = 0.2
 """Seconds until a failed read is repeated."""
 
@@ -47,6 +49,8 @@ class Reader:
         if due is not None and due < self._timed.get(lane, due + 1):
             self._timed[lane] = due
             heapq.heappush(self._timers, (due, next(self._order), lane))
+            if len(self._timers) > 2 * len(self._timed) + LEFT_OVER:
+                self._sweep()
             self._set_alarm()
         if lane not in self._wanted and (lane.wants_reading or (isinstance(lane, OrderedLane) and lane.wants_probe)):
             self._wanted[lane] = None
@@ -56,6 +60,11 @@ class Reader:
         """The lane is gone."""
         self._wanted.pop(lane, None)
         self._timed.pop(lane, None)
+
+    def _sweep(self) -> None:
+        """Drop timers that count no more: of lanes that are gone, or that were read again since."""
+        self._timers = [(due, next(self._order), lane) for lane, due in self._timed.items()]
+        heapq.heapify(self._timers)
 
     def close(self) -> None:
         """No more alarms."""
@@ -79,8 +88,9 @@ class Reader:
             except HooklineError as error:
                 LOGGER.warning("could not read pending deliveries, trying again: %s", error)
                 await asyncio.sleep(BACKOFF)
-            for lane in lanes:
-                self.want(lane)
+            finally:
+                for lane in lanes:
+                    self.want(lane)
 
     def ring(self) -> None:
         """Look at every timer; also called now and then, in case the wall clock was set."""

@@ -129,15 +129,7 @@ class Router:
         await self._catalogue.refresh([job.tenant])
         view = await self._catalogue.get(job.tenant)
         event = await self._store.event(job.tenant, job.subject)
-        lanes = (
-            []
-            if event is None
-            else sorted(
-                lane
-                for lane in view.routes.match(event.type)
-                if lane > job.cursor and view.targets[lane].subscription.create_time <= event.accept_time
-            )
-        )
+        lanes = [] if event is None else sorted(lane for lane in view.routes.match(event.type) if lane > job.cursor)
         chunk = lanes[:STEP]
         deliveries = [JobDelivery(lane, self._ids.new(DELIVERY), job.subject, job.subject) for lane in chunk]
         await self._store.step(

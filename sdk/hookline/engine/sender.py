@@ -1,19 +1,22 @@
 """One attempt: sign, POST, judge the answer, and say what becomes of the delivery."""
 
+import logging
 import random
 from dataclasses import replace
+from typing import Final
 
-from hookline.body import BodyError
 from hookline.classify import VerdictKind, classify
 from hookline.clock import Clock, moment, now_micros
 from hookline.engine.lane import Lane
 from hookline.engine.target import Target
+from hookline.errors import HooklineError
 from hookline.ids import ATTEMPT, IdSource
 from hookline.model import Attempt, ErrorClass
 from hookline.retry import Progress, next_delay, parse_retry_after
 from hookline.store.protocol import Result, Settlement, Work
 from hookline.transport import Answer, Poster
 
+LOGGER: Final = logging.getLogger(__name__)
 SECOND = 1_000_000
 
 
@@ -32,8 +35,11 @@ class Sender:
         started = now_micros(self._clock)
         try:
             request = target.request(work.event, work.webhook_id, started)
-        except BodyError as error:
+        except HooklineError as error:  # the body cannot be made, or the scheme cannot sign it
             return started, _unanswered(ErrorClass.BODY, str(error))
+        except Exception as error:
+            LOGGER.exception("no request could be made of event %s for subscription %s", work.event.id, work.lane)
+            return started, _unanswered(ErrorClass.BODY, f"{type(error).__name__} while the request was made")
         subscription = target.subscription
         answer = await self._poster.post(request.url, request.headers, request.body, timeout=subscription.timeout)
         return started, answer

@@ -98,12 +98,21 @@ class Settler:
                 )
                 lost, gone = await retrying(self._queue.settle, self._node(), settlements)
         except Exception:
-            LOGGER.exception("outcomes were refused by the store; their deliveries are read anew")
-            lost, gone = frozenset(lane.key for lane, _ in batch), frozenset()
+            if len(batch) > 1:  # one that cannot be written is to harm no other
+                for one in batch:
+                    await self._commit([one])
+            else:
+                LOGGER.exception("an outcome was refused by the store; what is pending in its lane is read anew")
+                self._lost(batch[0][0])
+                self._flushed()
+            return
+        # An outcome of a former epoch says nothing of the lane as it is held now; if that is lost too, its next one will.
+        former = {key: min(lane.epoch for lane, _ in batch if lane.key == key) for key in lost}
         for lane, settlement in batch:
-            if lane.key in lost:
+            if lane.key in lost and lane.epoch == former[lane.key]:
                 self._lost(lane)
-            elif settlement.work.pos in gone:  # cancelled meanwhile: it waits for nothing
+            elif settlement.work.pos in gone:  # cancelled meanwhile, or moved: it waits for nothing, or stands elsewhere
+                lane.behind = lane.waits = True
                 self._settled(lane, settlement._replace(result=Result.CANCELLED, due=None))
             else:
                 self._settled(lane, settlement)

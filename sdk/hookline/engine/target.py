@@ -1,11 +1,14 @@
 """A subscription made ready to send: what every one of its requests has in common."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from hookline.body import render
 from hookline.clock import micros
+from hookline.errors import FailedPrecondition, InvalidArgument
 from hookline.model import Event, Subscription, SubscriptionState
-from hookline.signing import Scheme, SignableRequest, scheme
+from hookline.signing import SignableRequest, scheme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +17,7 @@ class Target:
 
     subscription: Subscription
     active: bool
-    scheme: Scheme
+    scheme: "Signer"
     headers: tuple[tuple[str, str], ...]
     expiries: tuple[tuple[str, int | None], ...]
 
@@ -28,7 +31,9 @@ class Target:
         headers = (("content-type", body.content_type), *body.headers, *self.headers)
         if event.traceparent:
             headers = (*headers, ("traceparent", event.traceparent))
-        unsigned = SignableRequest(method="POST", url=self.subscription.url, headers=headers, body=body.content, id=webhook_id)
+        unsigned = SignableRequest(
+            method="POST", url=self.subscription.url, headers=headers, body=body.content, id=webhook_id, event_type=event.type
+        )
         return self.scheme.sign(unsigned, self.secrets(now), now // 1_000_000)
 
     def elapsed(self, since: int, now: int) -> float:
@@ -44,12 +49,37 @@ class Target:
         return [(micros(pause.start), now if pause.end is None else micros(pause.end)) for pause in self.subscription.pauses]
 
 
+class Signer(Protocol):
+    """The part of a scheme that sends."""
+
+    def sign(self, request: SignableRequest, secrets: Sequence[str], now: int) -> SignableRequest:
+        """See `Scheme`."""
+
+
+class _Unknown:
+    """Stands in for a scheme that this version does not know: each attempt says so, and nothing else is held up."""
+
+    def __init__(self, fault: InvalidArgument) -> None:
+        self._fault = str(fault)
+
+    def sign(self, request: SignableRequest, secrets: Sequence[str], now: int) -> SignableRequest:
+        del request, secrets, now
+        raise FailedPrecondition(self._fault)
+
+
+def _signer(name: str) -> Signer:
+    try:
+        return scheme(name)
+    except InvalidArgument as fault:  # a newer version wrote it, in a process on the same store
+        return _Unknown(fault)
+
+
 def target(subscription: Subscription) -> Target:
     """Make a subscription ready to send."""
     return Target(
         subscription=subscription,
         active=subscription.state is SubscriptionState.ACTIVE,
-        scheme=scheme(subscription.signature_scheme),
+        scheme=_signer(subscription.signature_scheme),
         headers=tuple(subscription.headers.items()),
         expiries=tuple(
             (secret.value, None if secret.expire_time is None else micros(secret.expire_time)) for secret in subscription.secrets

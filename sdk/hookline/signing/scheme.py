@@ -12,8 +12,10 @@ from hookline.errors import HooklineError
 class SignableRequest:
     """A request as it is signed before it is sent, or as it came in before it is verified.
 
-    `body` is the bytes on the wire, never a parsed or re-serialised form. `id` is the webhook id: what
-    a sender signs; a receiver leaves it empty, as the id then comes from the headers.
+    `body` is the bytes on the wire, never a parsed or re-serialised form. `url` is the whole URL as the
+    sender used it: some schemes sign it. `id` is the webhook id and `event_type` the event's type: what
+    a sender signs or names in a platform's headers; a receiver leaves both empty, as they then come from
+    the headers.
     """
 
     method: str = "POST"
@@ -21,6 +23,7 @@ class SignableRequest:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes
     id: str = ""
+    event_type: str = ""
 
 
 class SignatureFault(StrEnum):
@@ -36,6 +39,15 @@ class SignatureFault(StrEnum):
     TIMESTAMP_IN_FUTURE = "TIMESTAMP_IN_FUTURE"
     NO_MATCHING_SIGNATURE = "NO_MATCHING_SIGNATURE"
     """Signed with another secret, or changed on the way."""
+    BODY_RESERIALISED = "BODY_RESERIALISED"
+    """The signature is right for the same JSON written otherwise: something decoded and encoded the body again."""
+    BODY_CHANGED = "BODY_CHANGED"
+    """The signature is right, and the digest that it covers is not that of the body."""
+    BODY_NOT_SIGNED = "BODY_NOT_SIGNED"
+    """The signature covers too little of the request to be trusted."""
+    WRONG_API_KEY = "WRONG_API_KEY"
+    MALFORMED_URL = "MALFORMED_URL"
+    """The URL that the request is said to have come to is none."""
 
 
 class InvalidSignature(HooklineError):
@@ -68,11 +80,12 @@ class Scheme(Protocol):
         """A new random secret."""
 
     def check_secret(self, secret: str) -> None:
-        """Raise InvalidArgument (field `secret`) that says what is wrong with `secret`, without showing it."""
+        """Raise InvalidArgument (field `secret`) unless `secret` can sign, without showing it."""
 
     def sign(self, request: SignableRequest, secrets: Sequence[str], now: int) -> SignableRequest:
-        """`request`, signed with each of `secrets` (at least one) at `now`, in seconds since 1970.
+        """`request`, signed at `now`, in seconds since 1970, with each of `secrets` (at least one).
 
+        Where a platform's header holds a single signature, the first of `secrets` signs: the newest.
         Raises InvalidArgument if a secret or the request's id cannot be signed with.
         """
 

@@ -68,7 +68,7 @@ class Routed(NamedTuple):
     """An event with its deliveries, as routed by revision `revision` of its tenant's catalogue.
 
     `digest` is the hash over what the caller said. With `fanout` the deliveries are left to the
-    router: the append adds a fan-out job instead.
+    router: the append adds a fan-out job instead, which serves none but the lanes that stand by then.
     """
 
     event: Event
@@ -137,7 +137,7 @@ class ClaimRequest(NamedTuple):
 
 
 class ClaimAnswer(NamedTuple):
-    """`works` in commit order; `more` if the room was too small for what was there.
+    """`works` in commit order; `more` if there is more than the room, or the store's bound on an answer's size, allowed.
 
     A lane in order leaves out the works of a key that has a waiting delivery.
     """
@@ -316,6 +316,8 @@ class Purged(NamedTuple):
     deliveries: int
     attempts: int
     events: int
+    records: int = 0
+    """What has expired beside: idempotency records, repeatable calls, jobs, lanes that are over."""
 
 
 class WakeKind(StrEnum):

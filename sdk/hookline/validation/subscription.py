@@ -10,7 +10,7 @@ from hookline.errors import FieldViolation, InvalidArgument, quoted
 from hookline.model.policy import Exponential, RetryPolicy, Steps
 from hookline.model.subscription import BodyFormat, Ordering, SubscriptionSpec
 from hookline.routing import is_pattern
-from hookline.signing import scheme
+from hookline.signing import SignableRequest, scheme
 from hookline.validation.text import (
     LONGEST_URI,
     URI,
@@ -198,6 +198,9 @@ def _signing(spec: SubscriptionSpec) -> Problems:
         known = scheme(spec.signature_scheme)
         if spec.secret:
             known.check_secret(spec.secret)
+        if isinstance(spec.url, str):
+            # Some schemes sign the URL, and not every URL can be.
+            known.sign(SignableRequest(url=spec.url, body=b"", id="id"), [spec.secret or known.generate_secret()], 0)
     except InvalidArgument as refusal:
         for violation in refusal.violations:
             yield violation.field, violation.description

@@ -281,5 +281,5 @@ class SqlStore(ABC):
         removed = await self._write(retention.purge_events, found, keys_before) if found else 0
         # The search goes on where it stopped, so that events which are kept are passed once a round.
         self._scanned_events = found[-1] if len(found) == limit else 0
-        await self._write(retention.purge_records, finished_before, keys_before, limit)
-        return Purged(gone.deliveries, gone.attempts, removed)
+        records = await self._write(retention.purge_records, finished_before, keys_before, limit)
+        return Purged(gone.deliveries, gone.attempts, removed, records)

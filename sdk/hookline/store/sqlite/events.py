@@ -129,12 +129,14 @@ def fanout_id(event_id: str) -> str:
 
 
 def _begin_fanout(tx: Transaction, event: Event) -> None:
+    # Whose lane came later is not meant. Lane numbers tell, and clocks do not: they may be set back.
+    lanes = tx.cursor.execute(_SQL["last_lane"]).fetchone()[0]
     job = Job(
         tenant=event.tenant,
         id=fanout_id(event.id),
         kind=JobKind.FANOUT,
         subject=event.id,
-        spec="{}",
+        spec=json.dumps({"lanes": lanes}),
         cursor="",
         scanned=0,
         added=0,

@@ -1,12 +1,13 @@
 """Jobs: fan-outs, replays and drains, step by step."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
 from hookline.store.protocol import Job, JobDelivery, JobKind, LaneKey, Repeatable, WakeKind
 from hookline.store.sqlite import rows
-from hookline.store.sqlite.events import ADD_DELIVERY, ADD_FRESH
+from hookline.store.sqlite.events import ADD_DELIVERY, ADD_FRESH, LAST
 from hookline.store.sqlite.queue import Pending, call_off
 from hookline.store.sqlite.statements import load
 from hookline.store.sqlite.transaction import EVERYBODY, PENDING, Transaction
@@ -47,7 +48,7 @@ def insert(tx: Transaction, job: Job) -> None:
 def step(
     tx: Transaction, job: Job, *, cursor: str, scanned: int, deliveries: Sequence[JobDelivery], finished: bool, at: int
 ) -> bool:
-    """Move a job and add its deliveries; lanes and events that are gone are left out."""
+    """Move a job and add its deliveries; lanes and events that are gone are left out, and of a fan-out lanes that came later."""
     names: dict[str, Any] = {
         "tenant": job.tenant,
         "id": job.id,
@@ -58,17 +59,18 @@ def step(
     }
     if tx.cursor.execute(_SQL["move"], names).rowcount == 0:
         return False
-    added = sum(_add_delivery(tx, job, delivery, at) for delivery in deliveries)
+    last = json.loads(job.spec).get("lanes", LAST) if job.kind is JobKind.FANOUT else LAST
+    added = sum(_add_delivery(tx, job, delivery, last, at) for delivery in deliveries)
     if added:
         tx.cursor.execute(_SQL["count"], (added, job.tenant, job.id))
     return True
 
 
-def _add_delivery(tx: Transaction, job: Job, delivery: JobDelivery, at: int) -> bool:
+def _add_delivery(tx: Transaction, job: Job, delivery: JobDelivery, last: int, at: int) -> bool:
     tenant = job.tenant
     lane = tx.lane(tenant, delivery.lane)
     event = tx.cursor.execute(_SQL["subject_event"], (tenant, delivery.event_id)).fetchone()
-    if lane is None or not lane.taking or event is None:
+    if lane is None or not lane.taking or lane.no > last or event is None:
         return False
     if tx.cursor.execute(_SQL["known_delivery"], (tenant, delivery.delivery_id)).fetchone():
         return False

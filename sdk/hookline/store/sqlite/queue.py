@@ -22,25 +22,39 @@ from hookline.store.sqlite.transaction import CANCELLED, PENDING, Transaction
 _SQL: Final = load("queue")
 _CORE: Final = load("core")
 
+LARGEST_ANSWER: Final = 16 * 1024 * 1024
+"""Bytes of data after which a claim brings one work a lane and no more; the rest is read next."""
+
 
 def claim(connection: sqlite3.Connection, requests: Sequence[ClaimRequest]) -> list[ClaimAnswer]:
     """Read fresh works. A cursor is the position up to which all is read: commit order is exact here."""
     head: int = connection.execute(_CORE["meta"]).fetchone()[0]
-    return [_claim(connection, request, head) for request in requests]
+    answers: list[ClaimAnswer] = []
+    left = LARGEST_ANSWER
+    for request in requests:
+        answer, size = _claim(connection, request, head, left)
+        answers.append(answer)
+        left -= size
+    return answers
 
 
-def _claim(connection: sqlite3.Connection, request: ClaimRequest, head: int) -> ClaimAnswer:
+def _claim(connection: sqlite3.Connection, request: ClaimRequest, head: int, left: int) -> tuple[ClaimAnswer, int]:
+    """One lane's answer and its size; it ends early when it has more than `left` bytes, though never with nothing."""
     cursor = request.cursor if isinstance(request.cursor, int) else 0
     row = connection.execute(_CORE["lane"], request.key).fetchone()
     if row is None:
-        return ClaimAnswer((), cursor, False)
+        return ClaimAnswer((), cursor, False), 0
     no, _, _, ordered, _ = row
     statement = _SQL["claim_ordered" if ordered else "claim"]
-    found = connection.execute(statement, (request.key.tenant, no, cursor, request.room + 1)).fetchall()
-    works = [rows.work(request.key.lane, row) for row in found[: request.room]]
-    if len(found) <= request.room:
-        return ClaimAnswer(works, max(cursor, head), False)
-    return ClaimAnswer(works, works[-1].pos if works else cursor, True)
+    works: list[Work] = []
+    size = 0
+    for row in connection.execute(statement, (request.key.tenant, no, cursor, request.room + 1)):
+        if len(works) == request.room or (size > left and works):
+            return ClaimAnswer(works, works[-1].pos if works else cursor, True), size
+        work = rows.work(request.key.lane, row)
+        works.append(work)
+        size += len(work.event.data)
+    return ClaimAnswer(works, max(cursor, head), False), size
 
 
 def due(connection: sqlite3.Connection, requests: Sequence[DueRequest]) -> list[DueAnswer]:

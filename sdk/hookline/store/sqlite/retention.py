@@ -48,8 +48,9 @@ def purge_events(tx: Transaction, positions: Sequence[int], keys_before: int) ->
     return removed
 
 
-def purge_records(tx: Transaction, finished_before: int, keys_before: int, limit: int) -> None:
-    """Remove what has expired beside: idempotency records, repeatable calls, jobs, lanes without history."""
+def purge_records(tx: Transaction, finished_before: int, keys_before: int, limit: int) -> int:
+    """Remove what has expired beside: idempotency records, repeatable calls, jobs, lanes without history; how many."""
+    removed = 0
     for find, remove, bounds in (
         ("expired_keys", "remove_key", (keys_before, limit)),
         ("expired_requests", "remove_request", (keys_before, limit)),
@@ -58,4 +59,6 @@ def purge_records(tx: Transaction, finished_before: int, keys_before: int, limit
     ):
         found = tx.cursor.execute(_SQL[find], bounds).fetchall()
         tx.cursor.executemany(_SQL[remove], found)
+        removed += len(found)
     tx.forget()
+    return removed

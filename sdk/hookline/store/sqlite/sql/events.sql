@@ -27,6 +27,9 @@ DELETE FROM event WHERE pos BETWEEN ? AND ?;
 -- name: add_key
 INSERT INTO idempotency (tenant, kind, key, event, digest, accept) VALUES (?, 'key', ?, ?, ?, ?);
 
+-- name: last_lane
+SELECT ifnull(max(no), 0) FROM lane;
+
 -- name: add_delivery
 INSERT INTO delivery (tenant, pos, id, lane, event, created, webhook_id, replay) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 

@@ -1,0 +1,55 @@
+"""Segment: HMAC-SHA1 in hex over the body, in the header `X-Signature`.
+
+https://segment.com/docs/connections/destinations/catalog/actions-webhook, "Authentication". No time is
+signed. Of a batch Segment signs the first event alone
+(https://support.twilio.com/hc/en-us/articles/51193799782171); such a request is refused here, as the
+rest of it could be anybody's.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from hookline.signing.checks import (
+    check_secrets,
+    claimed_signatures,
+    raw_body,
+    require_match,
+    required_values,
+    wire,
+    with_headers,
+)
+from hookline.signing.scheme import SignableRequest
+from hookline.signing.shared_secret import any_equal, check_text_secret, generate_hex, mac
+
+SIGNATURE: Final = "x-signature"
+
+
+class Segment:
+    """The scheme `segment`. The secret is any text."""
+
+    name: Final = "segment"
+    header_names: Final = frozenset({SIGNATURE})
+
+    def generate_secret(self) -> str:
+        """32 random bytes in hex."""
+        return generate_hex()
+
+    def check_secret(self, secret: str) -> None:
+        """See `check_text_secret`."""
+        check_text_secret(secret)
+
+    def sign(self, request: SignableRequest, secrets: Sequence[str], now: int) -> SignableRequest:
+        """`request` with the signature of the first secret."""
+        check_secrets(secrets, "sign")
+        return with_headers(request, (SIGNATURE, mac(secrets[0], "sha1", request.body).hex()))
+
+    def verify(self, request: SignableRequest, secrets: Sequence[str], now: int, tolerance: int = 300) -> None:
+        """Raise InvalidSignature unless the signature is that of one of `secrets`; of the time it tells nothing."""
+        check_secrets(secrets, "verify")
+        body = raw_body(request)
+        claimed = [wire(each) for each in claimed_signatures(required_values(request, SIGNATURE), SIGNATURE)]
+        require_match(
+            lambda form: any_equal(claimed, [wire(mac(secret, "sha1", form).hex()) for secret in secrets]),
+            body,
+            f"the signature in {SIGNATURE} is not right: another secret, or the body was changed on the way",
+        )
