@@ -138,10 +138,12 @@ def main() -> None:
     """Measure, print the table, keep the results."""
     every = ["throughput", "idle", "neighbours", "backlog"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="hookline's benchmarks")
-    parser.add_argument("parts", nargs="*", default=every, choices=[*every, []], help="which; all if none is named")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(every)}; all if none is named")
     parser.add_argument("--scale", type=float, default=1.0, help="shorter or longer runs (1.0)")
     arguments = parser.parse_args()
     parts = arguments.parts or every
+    if unknown := set(parts) - set(every):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; name some of {', '.join(every)}")
     with asyncio.Runner(loop_factory=fastest_loop) as runner:
         figures = runner.run(run(parts, arguments.scale))
     print(table(figures))
