@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from benchmarks import bare_loop, bare_store, served
+from benchmarks import across, bare_grpc, bare_loop, bare_store, served
 from benchmarks.figure import Figure, keep, table
 from benchmarks.receiver import ReceiverProcess, fastest_loop
 
@@ -40,14 +40,29 @@ async def bare_stores(scale: float) -> dict[str, float]:
 async def throughputs(url: str, scale: float) -> tuple[list[Figure], float]:
     """The figures that are ratios to the bare loop, and the served rate in batches."""
     count = int(20_000 * scale)
-    bare, inside, one, hundred = [], [], [], []
+    bare: list[float] = []
+    inside: list[float] = []
+    one: list[float] = []
+    calls: list[float] = []
+    hundred: list[float] = []
     for _ in range(ROUNDS):
         bare.append(await bare_loop.run(f"{url}/bare", count))
         inside.append(await asyncio.to_thread(embedded, url, count))
         one.append(await served.throughput(url, count // 2, in_flight=64, batch=1))
+        calls.append(await bare_grpc.run(count // 2))
         hundred.append(await served.throughput(url, count, in_flight=8, batch=100))
     loop, store = served.median(bare), await bare_stores(scale)
     figures = [Figure(name="bare loop: sign and POST, 64 in flight", value=loop, unit="requests/s")]
+    grpc = served.median(calls)
+    figures.append(
+        Figure(
+            name="bare gRPC: the same call and nothing behind it",
+            value=grpc,
+            unit="calls/s",
+            bare="bare loop",
+            ratio_to_bare=grpc / loop,
+        )
+    )
     figures += [Figure(name=f"bare store: {name}", value=value, unit="events/s") for name, value in store.items()]
     for name, values, least, kind in (
         ("embedded, emit_many of 100, delivered and settled", inside, 0.5, HUNDREDS),
@@ -67,6 +82,16 @@ async def throughputs(url: str, scale: float) -> tuple[list[Figure], float]:
             ),
             Figure(name="  beside the store", value=value, unit="deliveries/s", bare=kind, ratio_to_bare=value / store[kind]),
         ]
+    single = served.median(one)
+    figures.append(
+        Figure(
+            name="gRPC, one event a call, beside the bare call",
+            value=single,
+            unit="deliveries/s",
+            bare="bare gRPC",
+            ratio_to_bare=single / grpc,
+        )
+    )
     return figures, served.median(hundred)
 
 
@@ -76,6 +101,15 @@ async def idle(url: str, scale: float) -> list[Figure]:
     return [
         Figure(name="idle, 50 events/s by gRPC, emit to request, p50", value=p50, unit="ms", target="<= 3 ms", met=p50 <= 3),
         Figure(name="idle, 50 events/s by gRPC, emit to request, p99", value=p99, unit="ms", target="<= 8 ms", met=p99 <= 8),
+    ]
+
+
+async def shared(url: str, scale: float) -> list[Figure]:
+    """What it takes an emit in one process to reach the owner of the lane in another."""
+    p50, p99 = await across.latency(url, rate=50, seconds=10 * scale)
+    return [
+        Figure(name="two processes on one file, emit in one to request of the other, p50", value=p50, unit="ms"),
+        Figure(name="  the same, p99", value=p99, unit="ms", target="<= 50 ms", met=p99 <= 50),
     ]
 
 
@@ -127,6 +161,8 @@ async def run(parts: list[str], scale: float) -> list[Figure]:
             figures += found
         if "idle" in parts:
             figures += await idle(receiver.url, scale)
+        if "across" in parts:
+            figures += await shared(receiver.url, scale)
         if "neighbours" in parts:
             figures += await neighbours(receiver.url, scale)
     if "backlog" in parts:
@@ -136,7 +172,7 @@ async def run(parts: list[str], scale: float) -> list[Figure]:
 
 def main() -> None:
     """Measure, print the table, keep the results."""
-    every = ["throughput", "idle", "neighbours", "backlog"]
+    every = ["throughput", "idle", "across", "neighbours", "backlog"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="hookline's benchmarks")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(every)}; all if none is named")
     parser.add_argument("--scale", type=float, default=1.0, help="shorter or longer runs (1.0)")
