@@ -137,6 +137,7 @@ async def neighbours(url: str, scale: float) -> list[Figure]:
         without.append(await served.neighbours(url, hanging=False, rate=300, seconds=10 * scale))
         beside.append(await served.neighbours(url, hanging=True, rate=300, seconds=10 * scale))
     plain, hung = served.median(without), served.median(beside)
+    ratio = served.median([each / other for each, other in zip(beside, without, strict=True)])
     return [
         Figure(name="99 healthy receivers, p99", value=plain, unit="ms"),
         Figure(
@@ -144,9 +145,9 @@ async def neighbours(url: str, scale: float) -> list[Figure]:
             value=hung,
             unit="ms",
             bare="without it",
-            ratio_to_bare=hung / plain,
+            ratio_to_bare=ratio,
             target="<= 1.5 of without it",
-            met=hung <= 1.5 * plain,
+            met=ratio <= 1.5,
         ),
     ]
 

@@ -64,6 +64,8 @@ class Dispatcher:
         self._hooks = hooks
         self._round: deque[Lane] = deque()
         self._workers: set[asyncio.Task[None]] = set()
+        self._touched: dict[Lane, None] = {}
+        """Lanes of which outcomes were written in the commit that is being told."""
         self._memory = Memory(config.memory_budget)
         self._pumping = False
         self._doubt: asyncio.TimerHandle | None = None
@@ -228,7 +230,8 @@ class Dispatcher:
             if lane.runnable:
                 work = lane.take()
                 self._enter(lane)
-                self.reader.want(lane)
+                if lane.behind or lane.waits:
+                    self.reader.want(lane)
                 return lane, work
         return None
 
@@ -259,13 +262,16 @@ class Dispatcher:
 
     def _settled(self, lane: Lane, settlement: Settlement) -> None:
         lane.settled(settlement)
-        self._enter(lane)
-        self.reader.want(lane)
+        self._touched[lane] = None
 
     def _lost(self, lane: Lane) -> None:
         if self.lanes.get(lane.key) is lane:
             self.remove(lane)
 
     def _flushed(self) -> None:
+        touched, self._touched = self._touched, {}
+        for lane in touched:
+            self._enter(lane)
+            self.reader.want(lane)
         self._pump_soon()
         self._hooks.flushed()
