@@ -28,6 +28,7 @@ _SENTENCES: Final = {
     ErrorClass.BLOCKED: "the receiver's address is not allowed",
     ErrorClass.BODY: "the body could not be made from the event, so nothing was sent",
     ErrorClass.INTERRUPTED: "the node stopped before an answer came; the receiver may have taken it",
+    ErrorClass.AUTHENTICATION: "no token could be fetched to authenticate with, so nothing was sent",
 }
 
 

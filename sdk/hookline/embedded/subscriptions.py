@@ -18,8 +18,13 @@ from hookline.engine.target import target
 from hookline.errors import Conflict, FailedPrecondition, InvalidArgument, NotFound, quoted
 from hookline.ids import DELIVERY, EVENT, REPLAY, SUBSCRIPTION
 from hookline.model import (
+    ApiKey,
+    Authentication,
+    BasicCredentials,
+    BearerToken,
     Event,
     EventSpec,
+    OAuth2ClientCredentials,
     Ordering,
     Page,
     Pause,
@@ -41,8 +46,12 @@ MOST_PAUSES: Final = 32
 MOST_SECRETS: Final = 8
 """Former secrets that go on signing at a time."""
 LONGEST_REASON: Final = 1_024
-CHANGEABLE: Final = frozenset(field.name for field in fields_of(SubscriptionSpec)) - {"secret"}
+SAID: Final = frozenset(field.name for field in fields_of(SubscriptionSpec)) - {"secret"}
+"""What a subscription has of its spec as it was said."""
+CHANGEABLE: Final = SAID - {"profile"}
 CHANGE_TRIES: Final = 10
+SECRET_PARAMETERS: Final = frozenset({"api_key"})
+"""Parameters of a signature scheme that are never shown."""
 TEST_EVENT: Final = EventSpec(type="hookline.test", data=b'{"message":"This is a test event from hookline."}')
 
 
@@ -101,6 +110,7 @@ class EmbeddedSubscriptions(Subscriptions):
         for index, field in enumerate(fields):
             if field not in CHANGEABLE:
                 hint = "; rotate_secret changes secrets" if field == "secret" else ""
+                hint = "; it only says where the other values came from" if field == "profile" else hint
                 known = ", ".join(sorted(CHANGEABLE))
                 raise InvalidArgument.of(f"fields[{index}]", f"{quoted(field)} cannot be updated{hint}; name one of {known}")
         engine = await self._door.engine()
@@ -288,7 +298,32 @@ def _check_etag(subscription: Subscription, etag: str) -> None:
 
 def _public(subscription: Subscription) -> Subscription:
     """As its caller may have it: without secrets, and with containers that are the caller's own."""
-    return replace(subscription, secrets=(), pauses=(), headers=dict(subscription.headers), labels=dict(subscription.labels))
+    authentication, certificate = subscription.authentication, subscription.client_certificate
+    return replace(
+        subscription,
+        secrets=(),
+        pauses=(),
+        headers=dict(subscription.headers),
+        labels=dict(subscription.labels),
+        retry_headers=dict(subscription.retry_headers),
+        signature_parameters={
+            name: value for name, value in subscription.signature_parameters.items() if name not in SECRET_PARAMETERS
+        },
+        authentication=None if authentication is None else _without_secret(authentication),
+        client_certificate=None if certificate is None else replace(certificate, private_key=""),
+    )
+
+
+def _without_secret(authentication: Authentication) -> Authentication:
+    match authentication:
+        case BearerToken():
+            return replace(authentication, token="")
+        case BasicCredentials():
+            return replace(authentication, password="")
+        case ApiKey():
+            return replace(authentication, value="")
+        case OAuth2ClientCredentials():
+            return replace(authentication, client_secret="")
 
 
 def _spec(subscription: Subscription) -> SubscriptionSpec:
@@ -297,8 +332,14 @@ def _spec(subscription: Subscription) -> SubscriptionSpec:
 
 def _values(source: SubscriptionSpec | Subscription) -> dict[str, Any]:
     """What a caller sets of a subscription, in containers of our own."""
-    values = {field: getattr(source, field) for field in CHANGEABLE}
-    return values | {"headers": dict(source.headers), "labels": dict(source.labels), "event_types": tuple(source.event_types)}
+    values = {field: getattr(source, field) for field in SAID}
+    mappings = ("headers", "labels", "retry_headers", "signature_parameters")
+    sequences = ("event_types", "fields")
+    return (
+        values
+        | {field: dict(getattr(source, field)) for field in mappings}
+        | {field: tuple(getattr(source, field)) for field in sequences}
+    )
 
 
 def _sample(tenant: str, spec: EventSpec, event_id: str, now: datetime) -> Event:

@@ -1,5 +1,13 @@
 """The domain as plain frozen data: no protobuf, no store, no I/O."""
 
+from hookline.model.authentication import (
+    ApiKey,
+    Authentication,
+    BasicCredentials,
+    BearerToken,
+    ClientCertificate,
+    OAuth2ClientCredentials,
+)
 from hookline.model.delivery import (
     Attempt,
     Change,
@@ -15,6 +23,7 @@ from hookline.model.delivery import (
     TestResult,
 )
 from hookline.model.event import JSON, NO_LABELS, EmitResult, Event, EventSpec, EventType, EventTypeSpec
+from hookline.model.limits import AnswerRules, CircuitBreaker, RateLimit
 from hookline.model.page import Page
 from hookline.model.policy import EXPONENTIAL, NO_RETRY, PRESETS, STANDARD, Exponential, RetryPolicy, Steps
 from hookline.model.subscription import (
@@ -34,10 +43,17 @@ __all__ = [
     "NO_RETRY",
     "PRESETS",
     "STANDARD",
+    "AnswerRules",
+    "ApiKey",
     "Attempt",
+    "Authentication",
+    "BasicCredentials",
+    "BearerToken",
     "BodyFormat",
     "Change",
     "Checkpoint",
+    "CircuitBreaker",
+    "ClientCertificate",
     "Delivery",
     "DeliveryState",
     "EmitResult",
@@ -49,9 +65,11 @@ __all__ = [
     "Exponential",
     "Hold",
     "HoldKind",
+    "OAuth2ClientCredentials",
     "Ordering",
     "Page",
     "Pause",
+    "RateLimit",
     "Replay",
     "ReplayState",
     "RetryPolicy",

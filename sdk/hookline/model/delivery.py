@@ -26,6 +26,10 @@ class HoldKind(StrEnum):
     """Not before the event's `not_before_time`."""
     ORDERING = "ordering"
     """Behind an earlier delivery of the same ordering key."""
+    BREAKER = "breaker"
+    """The subscription's circuit breaker is open."""
+    RATE = "rate"
+    """The rate limit is used up, or the receiver asked to be called less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,8 @@ class ErrorClass(StrEnum):
     """The body could not be made from the event, so nothing was sent."""
     INTERRUPTED = "interrupted"
     """The node stopped before an answer came; the receiver may have taken it."""
+    AUTHENTICATION = "authentication"
+    """No token could be fetched to authenticate with, so nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

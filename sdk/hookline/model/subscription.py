@@ -4,8 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
+from hookline.model.authentication import Authentication, ClientCertificate
+from hookline.model.limits import USUAL_ANSWERS, USUAL_BREAKER, AnswerRules, CircuitBreaker, RateLimit
 from hookline.model.policy import STANDARD, RetryPolicy
+
+DAY: Final = 86_400.0
+"""Seconds."""
 
 
 class BodyFormat(StrEnum):
@@ -19,6 +25,8 @@ class BodyFormat(StrEnum):
     """CloudEvents 1.0.2, HTTP binding, structured mode."""
     CLOUDEVENTS_BINARY = "cloudevents-binary"
     """CloudEvents 1.0.2, HTTP binding, binary mode."""
+    TEMPLATE = "template"
+    """The JSON that `body_template` describes; data is spliced in as it is."""
 
 
 class Ordering(StrEnum):
@@ -66,6 +74,14 @@ class SubscriptionSpec:
     `timeout` is the whole of an attempt, in seconds, from the first packet to the last byte of the
     answer. `max_in_flight` bounds concurrent requests. `secret` is made by hookline if empty
     (Standard Webhooks, `whsec_` and 24 to 64 bytes in base64).
+
+    `profile` only says where the other values come from (`hookline.profile(name).spec(url=…)`).
+    `signature_parameters` are what the scheme is told beside its name. `filter` and `transform` are CEL
+    expressions over the event, `fields` paths into its data (docs/shaping.md). `retry_headers` go with
+    every attempt but the first. `step_aside_after` is a number of failed attempts after which an ordered
+    delivery lets those behind it go, 0 for never. `hold_for` (seconds, None for ever) is how long events
+    are held while the subscription is paused or disabled. After `disable_after` seconds of nothing but
+    failures it is disabled; 0 for never.
     """
 
     url: str
@@ -80,6 +96,21 @@ class SubscriptionSpec:
     max_in_flight: int = 64
     ordering: Ordering = Ordering.NONE
     labels: Mapping[str, str] = field(default_factory=dict)
+    profile: str = ""
+    signature_parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+    authentication: Authentication | None = None
+    client_certificate: ClientCertificate | None = None
+    filter: str = ""
+    fields: tuple[str, ...] = ()
+    transform: str = ""
+    body_template: str = ""
+    answers: AnswerRules = USUAL_ANSWERS
+    retry_headers: Mapping[str, str] = field(default_factory=dict)
+    rate: RateLimit | None = None
+    breaker: CircuitBreaker = USUAL_BREAKER
+    step_aside_after: int = 0
+    hold_for: float | None = None
+    disable_after: float = 5 * DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,3 +138,18 @@ class Subscription:
     secrets: tuple[Secret, ...] = ()
     pauses: tuple[Pause, ...] = ()
     """The last ones, the newest at the end; for policies that do not count paused time."""
+    profile: str = ""
+    signature_parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+    authentication: Authentication | None = None
+    client_certificate: ClientCertificate | None = None
+    filter: str = ""
+    fields: tuple[str, ...] = ()
+    transform: str = ""
+    body_template: str = ""
+    answers: AnswerRules = USUAL_ANSWERS
+    retry_headers: Mapping[str, str] = field(default_factory=dict)
+    rate: RateLimit | None = None
+    breaker: CircuitBreaker = USUAL_BREAKER
+    step_aside_after: int = 0
+    hold_for: float | None = None
+    disable_after: float = 5 * DAY

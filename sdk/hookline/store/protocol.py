@@ -42,11 +42,12 @@ class LaneKey(NamedTuple):
 
 
 class OwnedLane(NamedTuple):
-    """A lane as its owner holds it."""
+    """A lane as its owner holds it; `state` is what the last owner kept with it (see `keep`), empty at first."""
 
     key: LaneKey
     epoch: int
     ordered: bool
+    state: str = ""
 
 
 class NodeRow(NamedTuple):
@@ -394,6 +395,15 @@ class WorkQueue(Protocol):
     async def retake(self, node: int, lane: OwnedLane) -> OwnedLane | None:
         """Raise the epoch of a lane after a `hand` that was refused or whose answer was lost; None: not ours any more."""
 
+    async def keep(self, node: int, states: Sequence[tuple[OwnedLane, str]]) -> None:
+        """Keep a small text with each lane (its breaker's state), for the next owner and for `states`; one commit.
+
+        Of a lane that `node` does not own at that epoch nothing is kept.
+        """
+
+    async def states(self, tenant: str, lanes: Sequence[str]) -> Mapping[str, str]:
+        """What is kept with these lanes, by name; a lane with which nothing is kept is left out."""
+
     async def claim(self, requests: Sequence[ClaimRequest]) -> Sequence[ClaimAnswer]:
         """Read fresh works; answer i belongs to request i. Reads only: ownership is the caller's care."""
 
@@ -411,6 +421,13 @@ class WorkQueue(Protocol):
 
     async def cancel(self, tenant: str, delivery_id: str, *, reason: str, at: int) -> bool:
         """Cancel a pending delivery; False if it was not pending. Wakes its owner (FORGET)."""
+
+    async def lapse(self, key: LaneKey, *, before: int, limit: int, reason: str, at: int) -> int:
+        """Cancel up to `limit` pending works of a lane whose deliveries were made before `before`; how many.
+
+        `before` is in microseconds. Of those never tried and of those that wait the earliest come first. Wakes the
+        owner (FORGET).
+        """
 
     async def requeue(self, tenant: str, delivery_id: str, *, at: int) -> bool:
         """Make a delivery due now: a finished one begins a new run at the queue's end, a waiting one that is not yet

@@ -31,6 +31,8 @@ _HOLDS: Final[Mapping[int, HoldKind]] = {
     delivery_pb2.HOLD_KIND_RETRY: HoldKind.RETRY,
     delivery_pb2.HOLD_KIND_SCHEDULED: HoldKind.SCHEDULED,
     delivery_pb2.HOLD_KIND_ORDERING: HoldKind.ORDERING,
+    delivery_pb2.HOLD_KIND_BREAKER: HoldKind.BREAKER,
+    delivery_pb2.HOLD_KIND_RATE: HoldKind.RATE,
 }
 _HOLD_NUMBERS: Final = {kind: number for number, kind in _HOLDS.items()}
 _ERRORS: Final[Mapping[int, ErrorClass]] = {
@@ -45,6 +47,7 @@ _ERRORS: Final[Mapping[int, ErrorClass]] = {
     delivery_pb2.ERROR_CLASS_REDIRECT: ErrorClass.REDIRECT,
     delivery_pb2.ERROR_CLASS_BODY: ErrorClass.BODY,
     delivery_pb2.ERROR_CLASS_INTERRUPTED: ErrorClass.INTERRUPTED,
+    delivery_pb2.ERROR_CLASS_AUTHENTICATION: ErrorClass.AUTHENTICATION,
 }
 _ERROR_NUMBERS: Final = {error: number for number, error in _ERRORS.items()}
 

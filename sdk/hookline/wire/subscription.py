@@ -9,7 +9,6 @@ from hookline.errors import InvalidArgument, quoted
 from hookline.model import (
     NO_LABELS,
     PRESETS,
-    STANDARD,
     BodyFormat,
     Exponential,
     Ordering,
@@ -21,7 +20,9 @@ from hookline.model import (
     SubscriptionState,
     TestResult,
 )
+from hookline.wire.authentication import read_authentication, read_certificate, write_authentication, write_certificate
 from hookline.wire.delivery import read_attempt, write_attempt
+from hookline.wire.limits import read_answers, read_breaker, read_rate, write_answers, write_breaker, write_rate
 from hookline.wire.scalars import (
     build,
     read_duration,
@@ -35,11 +36,8 @@ from hookline.wire.scalars import (
 )
 from hookline_proto.v1 import retry_policy_pb2, subscription_pb2
 
-DEFAULT_EVENT_TYPES: Final = ("*",)
-DEFAULT_SCHEME: Final = "standard"
-DEFAULT_TIMEOUT: Final = 15.0
-"""Seconds."""
-DEFAULT_MAX_IN_FLIGHT: Final = 64
+USUAL: Final = SubscriptionSpec(url="")
+"""What is not set is as here."""
 DEFAULT_JITTER: Final = 0.1
 DEFAULT_FACTOR: Final = 2.0
 DEFAULT_CAP: Final = 86_400.0
@@ -50,6 +48,7 @@ _FORMATS: Final[Mapping[int, BodyFormat]] = {
     subscription_pb2.BODY_FORMAT_RAW: BodyFormat.RAW,
     subscription_pb2.BODY_FORMAT_CLOUDEVENTS_STRUCTURED: BodyFormat.CLOUDEVENTS_STRUCTURED,
     subscription_pb2.BODY_FORMAT_CLOUDEVENTS_BINARY: BodyFormat.CLOUDEVENTS_BINARY,
+    subscription_pb2.BODY_FORMAT_TEMPLATE: BodyFormat.TEMPLATE,
 }
 _FORMAT_NUMBERS: Final = {body_format: number for number, body_format in _FORMATS.items()}
 _ORDERINGS: Final[Mapping[int, Ordering]] = {
@@ -139,21 +138,43 @@ def _write_exponential(schedule: Exponential, field: str) -> retry_policy_pb2.Ex
 
 def read_subscription_spec(message: subscription_pb2.SubscriptionSpec) -> SubscriptionSpec:
     """What a caller says of a subscription; field paths start with `subscription`."""
+    usual = USUAL
     return SubscriptionSpec(
         url=message.url,
-        event_types=tuple(message.event_types) or DEFAULT_EVENT_TYPES,
+        event_types=tuple(message.event_types) or usual.event_types,
         description=message.description,
         body_format=read_enum(message.body_format, _FORMATS, "subscription.body_format")
         if message.body_format
-        else BodyFormat.STANDARD,
-        signature_scheme=message.signature_scheme or DEFAULT_SCHEME,
+        else usual.body_format,
+        signature_scheme=message.signature_scheme or usual.signature_scheme,
         secret=message.secret,
-        headers=dict(message.headers) if message.headers else NO_LABELS,
-        retry=read_retry_policy(message.retry, "subscription.retry") if message.HasField("retry") else STANDARD,
-        timeout=read_duration(message.timeout, "subscription.timeout") if message.HasField("timeout") else DEFAULT_TIMEOUT,
-        max_in_flight=message.max_in_flight if message.HasField("max_in_flight") else DEFAULT_MAX_IN_FLIGHT,
-        ordering=read_enum(message.ordering, _ORDERINGS, "subscription.ordering") if message.ordering else Ordering.NONE,
+        headers=dict(message.headers) or usual.headers,
+        retry=read_retry_policy(message.retry, "subscription.retry") if message.HasField("retry") else usual.retry,
+        timeout=read_duration(message.timeout, "subscription.timeout") if message.HasField("timeout") else usual.timeout,
+        max_in_flight=message.max_in_flight if message.HasField("max_in_flight") else usual.max_in_flight,
+        ordering=read_enum(message.ordering, _ORDERINGS, "subscription.ordering") if message.ordering else usual.ordering,
         labels=dict(message.labels) if message.labels else NO_LABELS,
+        profile=message.profile,
+        signature_parameters=dict(message.signature_parameters) or usual.signature_parameters,
+        authentication=read_authentication(message.authentication, "subscription.authentication")
+        if message.HasField("authentication")
+        else None,
+        client_certificate=read_certificate(message.client_certificate) if message.HasField("client_certificate") else None,
+        filter=message.filter,
+        fields=tuple(message.fields),
+        transform=message.transform,
+        body_template=message.body_template or usual.body_template,
+        answers=read_answers(message.answers, usual.answers),
+        retry_headers=dict(message.retry_headers) or usual.retry_headers,
+        rate=read_rate(message.rate, "subscription.rate") if message.HasField("rate") else usual.rate,
+        breaker=read_breaker(message.breaker, "subscription.breaker", usual.breaker)
+        if message.HasField("breaker")
+        else usual.breaker,
+        step_aside_after=message.step_aside_after or usual.step_aside_after,
+        hold_for=read_duration(message.hold_for, "subscription.hold_for") if message.HasField("hold_for") else usual.hold_for,
+        disable_after=read_duration(message.disable_after, "subscription.disable_after")
+        if message.HasField("disable_after")
+        else usual.disable_after,
     )
 
 
@@ -177,6 +198,25 @@ def write_subscription_spec(spec: SubscriptionSpec) -> subscription_pb2.Subscrip
         max_in_flight=spec.max_in_flight,
         ordering=write_enum(spec.ordering, _ORDERING_NUMBERS, "subscription.ordering"),
         labels=spec.labels,
+        profile=spec.profile,
+        signature_parameters=spec.signature_parameters,
+        authentication=None
+        if spec.authentication is None
+        else write_authentication(spec.authentication, "subscription.authentication"),
+        client_certificate=None
+        if spec.client_certificate is None
+        else write_certificate(spec.client_certificate, "subscription.client_certificate"),
+        filter=spec.filter,
+        fields=spec.fields,
+        transform=spec.transform,
+        body_template=spec.body_template,
+        answers=write_answers(spec.answers, "subscription.answers"),
+        retry_headers=spec.retry_headers,
+        rate=None if spec.rate is None else write_rate(spec.rate, "subscription.rate"),
+        breaker=write_breaker(spec.breaker, "subscription.breaker"),
+        step_aside_after=spec.step_aside_after,
+        hold_for=None if spec.hold_for is None else write_duration(spec.hold_for, "subscription.hold_for"),
+        disable_after=write_duration(spec.disable_after, "subscription.disable_after"),
     )
 
 
@@ -201,6 +241,23 @@ def read_subscription(message: subscription_pb2.Subscription) -> Subscription:
         etag=message.etag,
         create_time=read_time(message.create_time, "create_time"),
         update_time=read_time(message.update_time, "update_time"),
+        profile=message.profile,
+        signature_parameters=dict(message.signature_parameters),
+        authentication=read_authentication(message.authentication, "authentication")
+        if message.HasField("authentication")
+        else None,
+        client_certificate=read_certificate(message.client_certificate) if message.HasField("client_certificate") else None,
+        filter=message.filter,
+        fields=tuple(message.fields),
+        transform=message.transform,
+        body_template=message.body_template,
+        answers=read_answers(message.answers),
+        retry_headers=dict(message.retry_headers),
+        rate=read_rate(message.rate, "rate") if message.HasField("rate") else None,
+        breaker=read_breaker(message.breaker, "breaker"),
+        step_aside_after=message.step_aside_after,
+        hold_for=read_duration(message.hold_for, "hold_for") if message.HasField("hold_for") else None,
+        disable_after=read_duration(message.disable_after, "disable_after"),
     )
 
 
@@ -226,6 +283,25 @@ def write_subscription(subscription: Subscription) -> subscription_pb2.Subscript
         etag=subscription.etag,
         create_time=write_time(subscription.create_time, "create_time"),
         update_time=write_time(subscription.update_time, "update_time"),
+        profile=subscription.profile,
+        signature_parameters=subscription.signature_parameters,
+        authentication=None
+        if subscription.authentication is None
+        else write_authentication(subscription.authentication, "authentication"),
+        client_certificate=None
+        if subscription.client_certificate is None
+        else write_certificate(subscription.client_certificate, "client_certificate"),
+        filter=subscription.filter,
+        fields=subscription.fields,
+        transform=subscription.transform,
+        body_template=subscription.body_template,
+        answers=write_answers(subscription.answers, "answers"),
+        retry_headers=subscription.retry_headers,
+        rate=None if subscription.rate is None else write_rate(subscription.rate, "rate"),
+        breaker=write_breaker(subscription.breaker, "breaker"),
+        step_aside_after=subscription.step_aside_after,
+        hold_for=None if subscription.hold_for is None else write_duration(subscription.hold_for, "hold_for"),
+        disable_after=write_duration(subscription.disable_after, "disable_after"),
     )
 
 

@@ -71,6 +71,10 @@ class _HoldKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HoldKind.Val
     """Not before the event's not_before_time."""
     HOLD_KIND_ORDERING: _HoldKind.ValueType  # 5
     """It is behind an earlier delivery of the same ordering key."""
+    HOLD_KIND_BREAKER: _HoldKind.ValueType  # 6
+    """The subscription's circuit breaker is open."""
+    HOLD_KIND_RATE: _HoldKind.ValueType  # 7
+    """The subscription's rate limit is used up, or its receiver asked to be called less."""
 
 class HoldKind(_HoldKind, metaclass=_HoldKindEnumTypeWrapper):
     """Why a pending delivery does not move."""
@@ -87,6 +91,10 @@ HOLD_KIND_SCHEDULED: HoldKind.ValueType  # 4
 """Not before the event's not_before_time."""
 HOLD_KIND_ORDERING: HoldKind.ValueType  # 5
 """It is behind an earlier delivery of the same ordering key."""
+HOLD_KIND_BREAKER: HoldKind.ValueType  # 6
+"""The subscription's circuit breaker is open."""
+HOLD_KIND_RATE: HoldKind.ValueType  # 7
+"""The subscription's rate limit is used up, or its receiver asked to be called less."""
 Global___HoldKind: _TypeAlias = HoldKind  # noqa: Y015
 
 class _ErrorClass:
@@ -119,6 +127,8 @@ class _ErrorClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorClass
     """The body could not be made from the event, so nothing was sent."""
     ERROR_CLASS_INTERRUPTED: _ErrorClass.ValueType  # 11
     """The node stopped before an answer came; the receiver may have taken it."""
+    ERROR_CLASS_AUTHENTICATION: _ErrorClass.ValueType  # 12
+    """No token could be fetched to authenticate with, so nothing was sent."""
 
 class ErrorClass(_ErrorClass, metaclass=_ErrorClassEnumTypeWrapper):
     """What went wrong with an attempt."""
@@ -147,6 +157,8 @@ ERROR_CLASS_BODY: ErrorClass.ValueType  # 10
 """The body could not be made from the event, so nothing was sent."""
 ERROR_CLASS_INTERRUPTED: ErrorClass.ValueType  # 11
 """The node stopped before an answer came; the receiver may have taken it."""
+ERROR_CLASS_AUTHENTICATION: ErrorClass.ValueType  # 12
+"""No token could be fetched to authenticate with, so nothing was sent."""
 Global___ErrorClass: _TypeAlias = ErrorClass  # noqa: Y015
 
 @_typing.final

@@ -41,6 +41,8 @@ class _BodyFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BodyFormat
     """CloudEvents 1.0.2, HTTP binding, structured mode."""
     BODY_FORMAT_CLOUDEVENTS_BINARY: _BodyFormat.ValueType  # 4
     """CloudEvents 1.0.2, HTTP binding, binary mode."""
+    BODY_FORMAT_TEMPLATE: _BodyFormat.ValueType  # 5
+    """The JSON that body_template describes; data is spliced in byte for byte."""
 
 class BodyFormat(_BodyFormat, metaclass=_BodyFormatEnumTypeWrapper):
     """How an event becomes the body of a request."""
@@ -57,6 +59,8 @@ BODY_FORMAT_CLOUDEVENTS_STRUCTURED: BodyFormat.ValueType  # 3
 """CloudEvents 1.0.2, HTTP binding, structured mode."""
 BODY_FORMAT_CLOUDEVENTS_BINARY: BodyFormat.ValueType  # 4
 """CloudEvents 1.0.2, HTTP binding, binary mode."""
+BODY_FORMAT_TEMPLATE: BodyFormat.ValueType  # 5
+"""The JSON that body_template describes; data is spliced in byte for byte."""
 Global___BodyFormat: _TypeAlias = BodyFormat  # noqa: Y015
 
 class _Ordering:
@@ -112,6 +116,311 @@ SUBSCRIPTION_STATE_DISABLED: SubscriptionState.ValueType  # 3
 Global___SubscriptionState: _TypeAlias = SubscriptionState  # noqa: Y015
 
 @_typing.final
+class Authentication(_message.Message):
+    """Shows the receiver who calls, beside the signature. Values that are secret are never answered: they are
+    empty in a Subscription.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEARER_FIELD_NUMBER: _builtins.int
+    BASIC_FIELD_NUMBER: _builtins.int
+    API_KEY_FIELD_NUMBER: _builtins.int
+    OAUTH2_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def bearer(self) -> Global___BearerToken:
+        """"Authorization: Bearer …" (RFC 6750)."""
+
+    @_builtins.property
+    def basic(self) -> Global___BasicCredentials:
+        """"Authorization: Basic …" (RFC 7617)."""
+
+    @_builtins.property
+    def api_key(self) -> Global___ApiKey:
+        """A header of the receiver's own."""
+
+    @_builtins.property
+    def oauth2(self) -> Global___OAuth2ClientCredentials:
+        """A bearer token that is fetched, kept and renewed (RFC 6749, section 4.4)."""
+
+    def __init__(
+        self,
+        *,
+        bearer: Global___BearerToken | None = ...,
+        basic: Global___BasicCredentials | None = ...,
+        api_key: Global___ApiKey | None = ...,
+        oauth2: Global___OAuth2ClientCredentials | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "basic", b"basic", "bearer", b"bearer", "kind", b"kind", "oauth2", b"oauth2"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "basic", b"basic", "bearer", b"bearer", "kind", b"kind", "oauth2", b"oauth2"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["bearer", "basic", "api_key", "oauth2"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Authentication: _TypeAlias = Authentication  # noqa: Y015
+
+@_typing.final
+class BearerToken(_message.Message):
+    """A bearer token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """1 to 4,096 characters of token68 (RFC 6750, section 2.1). Secret. Required."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BearerToken: _TypeAlias = BearerToken  # noqa: Y015
+
+@_typing.final
+class BasicCredentials(_message.Message):
+    """A user name and a password."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USERNAME_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    username: _builtins.str
+    """At most 256 bytes, no colon. Required."""
+    password: _builtins.str
+    """At most 1,024 bytes. Secret."""
+    def __init__(
+        self,
+        *,
+        username: _builtins.str = ...,
+        password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["password", b"password", "username", b"username"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BasicCredentials: _TypeAlias = BasicCredentials  # noqa: Y015
+
+@_typing.final
+class ApiKey(_message.Message):
+    """A header with a key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    header: _builtins.str
+    """The header's name; as with headers, those that hookline and HTTP set themselves are refused. Required."""
+    value: _builtins.str
+    """1 to 4,096 visible ASCII characters. Secret. Required."""
+    def __init__(
+        self,
+        *,
+        header: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApiKey: _TypeAlias = ApiKey  # noqa: Y015
+
+@_typing.final
+class OAuth2ClientCredentials(_message.Message):
+    """How to fetch a token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_URL_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
+    token_url: _builtins.str
+    """The token endpoint: an absolute https URL, at most 2,048 characters. Required."""
+    client_id: _builtins.str
+    """At most 256 characters. Required."""
+    client_secret: _builtins.str
+    """At most 1,024 characters. Secret. Required."""
+    scope: _builtins.str
+    """Space-delimited; at most 1,024 characters. Not sent if empty."""
+    audience: _builtins.str
+    """What some authorization servers ask for beside the scope; at most 1,024 characters. Not sent if empty."""
+    def __init__(
+        self,
+        *,
+        token_url: _builtins.str = ...,
+        client_id: _builtins.str = ...,
+        client_secret: _builtins.str = ...,
+        scope: _builtins.str = ...,
+        audience: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "client_id", b"client_id", "client_secret", b"client_secret", "scope", b"scope", "token_url", b"token_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OAuth2ClientCredentials: _TypeAlias = OAuth2ClientCredentials  # noqa: Y015
+
+@_typing.final
+class ClientCertificate(_message.Message):
+    """What this side shows in the TLS handshake (mutual TLS)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    PRIVATE_KEY_FIELD_NUMBER: _builtins.int
+    certificate: _builtins.str
+    """The certificate and its chain, PEM, at most 64 KiB. Required."""
+    private_key: _builtins.str
+    """Its private key, PEM without a passphrase, at most 16 KiB. Secret. Required."""
+    def __init__(
+        self,
+        *,
+        certificate: _builtins.str = ...,
+        private_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "private_key", b"private_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClientCertificate: _TypeAlias = ClientCertificate  # noqa: Y015
+
+@_typing.final
+class AnswerRules(_message.Message):
+    """What a receiver's answer means. A status is a number ("204") or a class ("2xx")."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    FINAL_FIELD_NUMBER: _builtins.int
+    DISABLING_FIELD_NUMBER: _builtins.int
+    FINAL_HEADER_FIELD_NUMBER: _builtins.int
+    final_header: _builtins.str
+    """"Name: value" of a header with which the receiver asks not to be tried again, or empty."""
+    @_builtins.property
+    def delivered(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The event was taken. "2xx" if empty."""
+
+    @_builtins.property
+    def final(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The event will never be taken: not tried again. None if empty."""
+
+    @_builtins.property
+    def disabling(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The receiver wants no more: the subscription is disabled. "410" if empty."""
+
+    def __init__(
+        self,
+        *,
+        delivered: _abc.Iterable[_builtins.str] | None = ...,
+        final: _abc.Iterable[_builtins.str] | None = ...,
+        disabling: _abc.Iterable[_builtins.str] | None = ...,
+        final_header: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivered", b"delivered", "disabling", b"disabling", "final", b"final", "final_header", b"final_header"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerRules: _TypeAlias = AnswerRules  # noqa: Y015
+
+@_typing.final
+class RateLimit(_message.Message):
+    """How many requests a receiver gets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    BURST_FIELD_NUMBER: _builtins.int
+    requests_per_second: _builtins.float
+    """In the long run; 0.001 to 100,000. Required."""
+    burst: _builtins.int
+    """At once after a quiet time; 1 to 100,000. 1 second's worth, and at least 1, if not set."""
+    def __init__(
+        self,
+        *,
+        requests_per_second: _builtins.float = ...,
+        burst: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_burst", b"_burst", "burst", b"burst"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_burst", b"_burst", "burst", b"burst", "requests_per_second", b"requests_per_second"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__burst: _TypeAlias = _typing.Literal["burst"]  # noqa: Y015
+    _WhichOneofArgType__burst: _TypeAlias = _typing.Literal["_burst", b"_burst"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__burst) -> _WhichOneofReturnType__burst | None: ...
+
+Global___RateLimit: _TypeAlias = RateLimit  # noqa: Y015
+
+@_typing.final
+class CircuitBreaker(_message.Message):
+    """When a receiver that only fails is left alone, and for how long. It opens after either limit; then one
+    request probes whether the receiver is back.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFF_FIELD_NUMBER: _builtins.int
+    CONSECUTIVE_FAILURES_FIELD_NUMBER: _builtins.int
+    FAILURE_RATE_FIELD_NUMBER: _builtins.int
+    OPEN_FOR_FIELD_NUMBER: _builtins.int
+    OPEN_AT_MOST_FIELD_NUMBER: _builtins.int
+    off: _builtins.bool
+    """Never opens, whatever the other fields say."""
+    consecutive_failures: _builtins.int
+    """So many failures in a row; 1 to 10,000. 20 if not set."""
+    failure_rate: _builtins.float
+    """This part of the last 100 attempts; more than 0 to 1. 0.9 if not set."""
+    @_builtins.property
+    def open_for(self) -> _duration_pb2.Duration:
+        """How long it is left alone after the first opening, doubling with each probe that fails; 1 second to 1 hour.
+        10 seconds if not set.
+        """
+
+    @_builtins.property
+    def open_at_most(self) -> _duration_pb2.Duration:
+        """The longest; 1 second to 24 hours. 5 minutes if not set."""
+
+    def __init__(
+        self,
+        *,
+        off: _builtins.bool = ...,
+        consecutive_failures: _builtins.int | None = ...,
+        failure_rate: _builtins.float | None = ...,
+        open_for: _duration_pb2.Duration | None = ...,
+        open_at_most: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_consecutive_failures", b"_consecutive_failures", "_failure_rate", b"_failure_rate", "consecutive_failures", b"consecutive_failures", "failure_rate", b"failure_rate", "open_at_most", b"open_at_most", "open_for", b"open_for"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_consecutive_failures", b"_consecutive_failures", "_failure_rate", b"_failure_rate", "consecutive_failures", b"consecutive_failures", "failure_rate", b"failure_rate", "off", b"off", "open_at_most", b"open_at_most", "open_for", b"open_for"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__consecutive_failures: _TypeAlias = _typing.Literal["consecutive_failures"]  # noqa: Y015
+    _WhichOneofArgType__consecutive_failures: _TypeAlias = _typing.Literal["_consecutive_failures", b"_consecutive_failures"]  # noqa: Y015
+    _WhichOneofReturnType__failure_rate: _TypeAlias = _typing.Literal["failure_rate"]  # noqa: Y015
+    _WhichOneofArgType__failure_rate: _TypeAlias = _typing.Literal["_failure_rate", b"_failure_rate"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__consecutive_failures) -> _WhichOneofReturnType__consecutive_failures | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__failure_rate) -> _WhichOneofReturnType__failure_rate | None: ...
+
+Global___CircuitBreaker: _TypeAlias = CircuitBreaker  # noqa: Y015
+
+@_typing.final
 class SubscriptionSpec(_message.Message):
     """What a caller says of a subscription. What the server adds stands in Subscription."""
 
@@ -157,6 +466,46 @@ class SubscriptionSpec(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class SignatureParametersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class RetryHeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     URL_FIELD_NUMBER: _builtins.int
     EVENT_TYPES_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
@@ -169,6 +518,21 @@ class SubscriptionSpec(_message.Message):
     MAX_IN_FLIGHT_FIELD_NUMBER: _builtins.int
     ORDERING_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    SIGNATURE_PARAMETERS_FIELD_NUMBER: _builtins.int
+    AUTHENTICATION_FIELD_NUMBER: _builtins.int
+    CLIENT_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    TRANSFORM_FIELD_NUMBER: _builtins.int
+    BODY_TEMPLATE_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    RETRY_HEADERS_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    BREAKER_FIELD_NUMBER: _builtins.int
+    STEP_ASIDE_AFTER_FIELD_NUMBER: _builtins.int
+    HOLD_FOR_FIELD_NUMBER: _builtins.int
+    DISABLE_AFTER_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     """Where to POST: an absolute https URL without user information and fragment, at most 2,048 characters
     (http to loopback in development mode only). Required.
@@ -187,6 +551,26 @@ class SubscriptionSpec(_message.Message):
     """How many requests may be under way at once; 1 to 1,000. 64 if not set."""
     ordering: Global___Ordering.ValueType
     """What order the receiver may rely on; none if not specified. Cannot be changed later."""
+    profile: _builtins.str
+    """A named preset ("stripe"; see docs/profiles.md): every field that is not set here is as the profile has it.
+    None if empty. Cannot be changed later.
+    """
+    filter: _builtins.str
+    """A CEL expression over event; only events for which it is true are delivered. All if empty. At most 4,096
+    bytes. See docs/shaping.md.
+    """
+    transform: _builtins.str
+    """A CEL expression over event whose value is delivered instead of data. data as it is if empty. At most
+    4,096 bytes. Not together with fields.
+    """
+    body_template: _builtins.str
+    """The body for the format BODY_FORMAT_TEMPLATE: JSON text with placeholders (docs/profiles.md); at most 4,096
+    bytes.
+    """
+    step_aside_after: _builtins.int
+    """With ordering by key: after so many failed attempts a delivery steps aside and lets those behind it go; 1 to
+    100. Never if 0.
+    """
     @_builtins.property
     def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which events: names ("invoice.paid"), prefixes ("invoice.*") or "*" for all; at most 100. "*" if
@@ -213,6 +597,52 @@ class SubscriptionSpec(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """At most 32 labels, keys [a-z0-9_-]{1,63}, values at most 256 bytes."""
 
+    @_builtins.property
+    def signature_parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the signature scheme is told beside its name: for "custom" and "http-message" (docs/signatures.md)."""
+
+    @_builtins.property
+    def authentication(self) -> Global___Authentication:
+        """How hookline shows the receiver who calls, beside the signature. Not at all if not set."""
+
+    @_builtins.property
+    def client_certificate(self) -> Global___ClientCertificate:
+        """What hookline shows in the TLS handshake. Nothing if not set."""
+
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths into data ("customer.id"): nothing else of data leaves the house. All of it if empty. At most 100."""
+
+    @_builtins.property
+    def answers(self) -> Global___AnswerRules:
+        """What the receiver's answers mean; 2xx is a success if not set."""
+
+    @_builtins.property
+    def retry_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Sent with every attempt but the first; values may hold {retry_number} (from 1) and {retry_reason}. As with
+        headers otherwise.
+        """
+
+    @_builtins.property
+    def rate(self) -> Global___RateLimit:
+        """How many requests the receiver gets. As many as max_in_flight allows if not set."""
+
+    @_builtins.property
+    def breaker(self) -> Global___CircuitBreaker:
+        """When the receiver is left alone. With its defaults if not set."""
+
+    @_builtins.property
+    def hold_for(self) -> _duration_pb2.Duration:
+        """How long events are held while the subscription is paused or disabled; then they are cancelled. Zero to 365
+        days; for ever if not set.
+        """
+
+    @_builtins.property
+    def disable_after(self) -> _duration_pb2.Duration:
+        """After such a span of nothing but failures the subscription is disabled; 1 minute to 365 days. 5 days if not
+        set; never if zero.
+        """
+
     def __init__(
         self,
         *,
@@ -228,10 +658,25 @@ class SubscriptionSpec(_message.Message):
         max_in_flight: _builtins.int | None = ...,
         ordering: Global___Ordering.ValueType = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        profile: _builtins.str = ...,
+        signature_parameters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        authentication: Global___Authentication | None = ...,
+        client_certificate: Global___ClientCertificate | None = ...,
+        filter: _builtins.str = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+        transform: _builtins.str = ...,
+        body_template: _builtins.str = ...,
+        answers: Global___AnswerRules | None = ...,
+        retry_headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        rate: Global___RateLimit | None = ...,
+        breaker: Global___CircuitBreaker | None = ...,
+        step_aside_after: _builtins.int = ...,
+        hold_for: _duration_pb2.Duration | None = ...,
+        disable_after: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_in_flight", b"_max_in_flight", "max_in_flight", b"max_in_flight", "retry", b"retry", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_in_flight", b"_max_in_flight", "answers", b"answers", "authentication", b"authentication", "breaker", b"breaker", "client_certificate", b"client_certificate", "disable_after", b"disable_after", "hold_for", b"hold_for", "max_in_flight", b"max_in_flight", "rate", b"rate", "retry", b"retry", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_in_flight", b"_max_in_flight", "body_format", b"body_format", "description", b"description", "event_types", b"event_types", "headers", b"headers", "labels", b"labels", "max_in_flight", b"max_in_flight", "ordering", b"ordering", "retry", b"retry", "secret", b"secret", "signature_scheme", b"signature_scheme", "timeout", b"timeout", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_in_flight", b"_max_in_flight", "answers", b"answers", "authentication", b"authentication", "body_format", b"body_format", "body_template", b"body_template", "breaker", b"breaker", "client_certificate", b"client_certificate", "description", b"description", "disable_after", b"disable_after", "event_types", b"event_types", "fields", b"fields", "filter", b"filter", "headers", b"headers", "hold_for", b"hold_for", "labels", b"labels", "max_in_flight", b"max_in_flight", "ordering", b"ordering", "profile", b"profile", "rate", b"rate", "retry", b"retry", "retry_headers", b"retry_headers", "secret", b"secret", "signature_parameters", b"signature_parameters", "signature_scheme", b"signature_scheme", "step_aside_after", b"step_aside_after", "timeout", b"timeout", "transform", b"transform", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_in_flight: _TypeAlias = _typing.Literal["max_in_flight"]  # noqa: Y015
     _WhichOneofArgType__max_in_flight: _TypeAlias = _typing.Literal["_max_in_flight", b"_max_in_flight"]  # noqa: Y015
@@ -287,6 +732,46 @@ class Subscription(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class SignatureParametersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class RetryHeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
@@ -305,6 +790,21 @@ class Subscription(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    SIGNATURE_PARAMETERS_FIELD_NUMBER: _builtins.int
+    AUTHENTICATION_FIELD_NUMBER: _builtins.int
+    CLIENT_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    TRANSFORM_FIELD_NUMBER: _builtins.int
+    BODY_TEMPLATE_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    RETRY_HEADERS_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    BREAKER_FIELD_NUMBER: _builtins.int
+    STEP_ASIDE_AFTER_FIELD_NUMBER: _builtins.int
+    HOLD_FOR_FIELD_NUMBER: _builtins.int
+    DISABLE_AFTER_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose subscription it is."""
     id: _builtins.str
@@ -329,6 +829,16 @@ class Subscription(_message.Message):
     """Changes with every change of the subscription; opaque. Give it back with an update or a delete to
     be sure that nobody changed it in between.
     """
+    profile: _builtins.str
+    """As in SubscriptionSpec."""
+    filter: _builtins.str
+    """As in SubscriptionSpec."""
+    transform: _builtins.str
+    """As in SubscriptionSpec."""
+    body_template: _builtins.str
+    """As in SubscriptionSpec."""
+    step_aside_after: _builtins.int
+    """As in SubscriptionSpec."""
     @_builtins.property
     def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """As in SubscriptionSpec; never empty."""
@@ -357,6 +867,46 @@ class Subscription(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last changed."""
 
+    @_builtins.property
+    def signature_parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """As in SubscriptionSpec; an API key among them is left out."""
+
+    @_builtins.property
+    def authentication(self) -> Global___Authentication:
+        """As in SubscriptionSpec, without what is secret."""
+
+    @_builtins.property
+    def client_certificate(self) -> Global___ClientCertificate:
+        """As in SubscriptionSpec, without the private key."""
+
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in SubscriptionSpec."""
+
+    @_builtins.property
+    def answers(self) -> Global___AnswerRules:
+        """As in SubscriptionSpec, written out; always set."""
+
+    @_builtins.property
+    def retry_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """As in SubscriptionSpec."""
+
+    @_builtins.property
+    def rate(self) -> Global___RateLimit:
+        """As in SubscriptionSpec."""
+
+    @_builtins.property
+    def breaker(self) -> Global___CircuitBreaker:
+        """As in SubscriptionSpec, written out; always set."""
+
+    @_builtins.property
+    def hold_for(self) -> _duration_pb2.Duration:
+        """As in SubscriptionSpec."""
+
+    @_builtins.property
+    def disable_after(self) -> _duration_pb2.Duration:
+        """As in SubscriptionSpec; always set."""
+
     def __init__(
         self,
         *,
@@ -378,10 +928,25 @@ class Subscription(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        profile: _builtins.str = ...,
+        signature_parameters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        authentication: Global___Authentication | None = ...,
+        client_certificate: Global___ClientCertificate | None = ...,
+        filter: _builtins.str = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+        transform: _builtins.str = ...,
+        body_template: _builtins.str = ...,
+        answers: Global___AnswerRules | None = ...,
+        retry_headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        rate: Global___RateLimit | None = ...,
+        breaker: Global___CircuitBreaker | None = ...,
+        step_aside_after: _builtins.int = ...,
+        hold_for: _duration_pb2.Duration | None = ...,
+        disable_after: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "retry", b"retry", "timeout", b"timeout", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authentication", b"authentication", "breaker", b"breaker", "client_certificate", b"client_certificate", "create_time", b"create_time", "disable_after", b"disable_after", "hold_for", b"hold_for", "rate", b"rate", "retry", b"retry", "timeout", b"timeout", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_format", b"body_format", "create_time", b"create_time", "description", b"description", "etag", b"etag", "event_types", b"event_types", "headers", b"headers", "id", b"id", "labels", b"labels", "max_in_flight", b"max_in_flight", "ordering", b"ordering", "retry", b"retry", "signature_scheme", b"signature_scheme", "state", b"state", "state_reason", b"state_reason", "tenant", b"tenant", "timeout", b"timeout", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authentication", b"authentication", "body_format", b"body_format", "body_template", b"body_template", "breaker", b"breaker", "client_certificate", b"client_certificate", "create_time", b"create_time", "description", b"description", "disable_after", b"disable_after", "etag", b"etag", "event_types", b"event_types", "fields", b"fields", "filter", b"filter", "headers", b"headers", "hold_for", b"hold_for", "id", b"id", "labels", b"labels", "max_in_flight", b"max_in_flight", "ordering", b"ordering", "profile", b"profile", "rate", b"rate", "retry", b"retry", "retry_headers", b"retry_headers", "signature_parameters", b"signature_parameters", "signature_scheme", b"signature_scheme", "state", b"state", "state_reason", b"state_reason", "step_aside_after", b"step_aside_after", "tenant", b"tenant", "timeout", b"timeout", "transform", b"transform", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -148,6 +148,14 @@ class SqlStore(ABC):
         """Fresh works of one ordering key, in commit order."""
         return await self._read(queue.probe, key, ordering_key, room)
 
+    async def keep(self, node: int, states: Sequence[tuple[OwnedLane, str]]) -> None:
+        """Keep a small text with each lane that `node` owns."""
+        await self._write(nodes.keep, node, states)
+
+    async def states(self, tenant: str, lanes: Sequence[str]) -> Mapping[str, str]:
+        """What is kept with these lanes."""
+        return await self._read(nodes.states, tenant, lanes)
+
     async def settle(self, node: int, batch: Sequence[Settlement]) -> Settled:
         """Write outcomes, one commit, fenced by the lanes' epochs. Raises ValueError for two outcomes of one work."""
         settle.check(batch)
@@ -156,6 +164,10 @@ class SqlStore(ABC):
     async def cancel(self, tenant: str, delivery_id: str, *, reason: str, at: int) -> bool:
         """Cancel a pending delivery; False if it was not pending."""
         return await self._write(queue.cancel, tenant, delivery_id, reason, at)
+
+    async def lapse(self, key: LaneKey, *, before: int, limit: int, reason: str, at: int) -> int:
+        """Cancel up to `limit` pending works of a lane that were made before `before`; how many."""
+        return await self._write(queue.lapse, key, before, limit, reason, at)
 
     async def requeue(self, tenant: str, delivery_id: str, *, at: int) -> bool:
         """Make a delivery due now; False if there was nothing to do."""

@@ -1,6 +1,7 @@
 """Membership and ownership: nodes come and go, lanes change hands."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
 from hookline.store.protocol import LaneKey, NodeRow, OwnedLane, WakeKind
@@ -58,13 +59,13 @@ def sweep(tx: Transaction, node: int, limit: int) -> list[OwnedLane]:
     orphans = tx.cursor.execute(_SQL["orphans"], (limit,)).fetchall()
     tx.cursor.executemany(_SQL["take"], [(node, no) for no, *_ in orphans])
     tx.forget()
-    return [OwnedLane(LaneKey(tenant, name), epoch + 1, bool(ordered)) for _, tenant, name, epoch, ordered in orphans]
+    return [OwnedLane(LaneKey(tenant, name), epoch + 1, bool(ordered), state) for _, tenant, name, epoch, ordered, state in orphans]
 
 
 def mine(connection: sqlite3.Connection, node: int) -> list[OwnedLane]:
     """Every lane of a node."""
     found = connection.execute(_SQL["mine"], (node,))
-    return [OwnedLane(LaneKey(tenant, name), epoch, bool(ordered)) for tenant, name, epoch, ordered in found]
+    return [OwnedLane(LaneKey(tenant, name), epoch, bool(ordered), state) for tenant, name, epoch, ordered, state in found]
 
 
 def hand(tx: Transaction, node: int, lane: OwnedLane, to: int) -> bool:
@@ -84,4 +85,15 @@ def retake(tx: Transaction, node: int, lane: OwnedLane) -> OwnedLane | None:
         return None
     tx.forget()
     row = tx.lane(*lane.key)
-    return None if row is None else OwnedLane(lane.key, row.epoch, bool(row.ordered))
+    return None if row is None else OwnedLane(lane.key, row.epoch, bool(row.ordered), lane.state)
+
+
+def keep(tx: Transaction, node: int, states: Sequence[tuple[OwnedLane, str]]) -> None:
+    """Keep a small text with each lane that is still ours."""
+    tx.cursor.executemany(_SQL["keep"], [(state, *lane.key, node, lane.epoch) for lane, state in states])
+
+
+def states(connection: sqlite3.Connection, tenant: str, lanes: Sequence[str]) -> dict[str, str]:
+    """What is kept with these lanes."""
+    found = {lane: connection.execute(_SQL["state"], (tenant, lane)).fetchone() for lane in lanes}
+    return {lane: row[0] for lane, row in found.items() if row is not None and row[0]}

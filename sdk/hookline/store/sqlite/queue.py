@@ -157,6 +157,21 @@ def cancel(tx: Transaction, tenant: str, delivery_id: str, reason: str, at: int)
     return True
 
 
+def lapse(tx: Transaction, key: LaneKey, before: int, limit: int, reason: str, at: int) -> int:
+    """Cancel what was made before a time."""
+    lane = tx.lane(*key)
+    if lane is None:
+        return 0
+    fresh = tx.cursor.execute(_SQL["old_fresh"], (key.tenant, lane.no, before, limit)).fetchall()
+    works = [Pending(pos, None, name, run, tried) for pos, name, run, tried in fresh]
+    room = limit - len(works)
+    waiting = tx.cursor.execute(_SQL["old_later"], (key.tenant, lane.no, before, room)).fetchall() if room else []
+    works += [Pending(pos, due, name, run, former + tried) for pos, due, name, run, tried, former in waiting]
+    if works:
+        call_off(tx, key, lane.no, works, reason=reason, at=at)
+    return len(works)
+
+
 def requeue(tx: Transaction, tenant: str, delivery_id: str, at: int) -> bool:
     """Make a delivery due now."""
     now = standing(tx, tenant, delivery_id)

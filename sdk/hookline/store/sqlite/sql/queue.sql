@@ -86,5 +86,13 @@ WHERE f.lane = ? ORDER BY f.pos LIMIT ?;
 SELECT l.pos, l.due, d.id, l.run, l.attempts, l.before FROM later l JOIN delivery d ON d.tenant = ? AND d.pos = l.pos
 WHERE l.lane = ? ORDER BY l.due, l.pos LIMIT ?;
 
+-- name: old_fresh
+SELECT f.pos, d.id, f.run, f.before FROM fresh f JOIN delivery d ON d.tenant = ? AND d.pos = f.pos
+WHERE f.lane = ? AND d.created < ? ORDER BY f.pos LIMIT ?;
+
+-- name: old_later
+SELECT l.pos, l.due, d.id, l.run, l.attempts, l.before FROM later l JOIN delivery d ON d.tenant = ? AND d.pos = l.pos
+WHERE l.lane = ? AND d.created < ? ORDER BY l.due, l.pos LIMIT ?;
+
 -- name: settled_attempt
 SELECT 1 FROM change WHERE delivery = ? AND attempt = ? AND state IS NOT NULL;
