@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 # The trees that exist: a checkout may lack some.
 TYPED := $(wildcard sdk server conformance benchmarks scripts examples)
@@ -14,10 +15,10 @@ SERVER_STAMP := $(VENV)/.installed-server
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint types layers proto proto-check buf bench readme format interop clean
+.PHONY: help demo serve test lint types layers proto proto-check buf bench chaos readme conformance-docs format interop clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(SERVER_STAMP) ## set up, then show events going in and coming out, a crash included
 	$(BIN)/hookline demo
@@ -28,10 +29,11 @@ serve: $(SERVER_STAMP) ## start a development server (loopback receivers allowed
 test: $(DEV_STAMP) interop ## the whole test suite; PYTEST_ARGS adds options
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
-lint: $(DEV_STAMP) ## ruff: rules and format; is the generated hookline.sync up to date?
+lint: $(DEV_STAMP) ## ruff: rules and format; is what is generated (hookline.sync, a table in the docs) up to date?
 	$(BIN)/ruff check $(LINTED)
 	$(BIN)/ruff format --check $(LINTED)
 	$(BIN)/python scripts/generate_sync.py --check
+	$(BIN)/python scripts/generate_signature_table.py --check
 
 format: $(DEV_STAMP) ## ruff: mend what it can mend by itself
 	$(BIN)/ruff check --fix $(LINTED)
@@ -52,23 +54,26 @@ proto-check: $(DEV_STAMP) ## are the committed stubs what proto/ generates?
 buf: $(DEV_STAMP) ## buf lint, and buf breaking against the previous commit
 	$(BIN)/python scripts/check_contracts.py
 
-bench: $(DEV_STAMP) ## measure; a table, and benchmarks/results/latest.json
-	$(BIN)/python -m benchmarks
+bench: $(DEV_STAMP) ## measure; a table, and benchmarks/results/latest.json; BENCH_ARGS adds options (--large: millions of rows)
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+chaos: $(DEV_STAMP) ## kill and stop replicas, restart PostgreSQL, break connections; an account of every event (KILLS=1000 SEED=…)
+	PYTHONPATH=tests $(BIN)/python -m chaos --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED))
 
 readme: $(DEV_STAMP) ## run what the README says
 	$(BIN)/python scripts/check_readme.py
 
-# Without node, or when npm fails, the interoperation tests say that they were skipped, and why.
-interop: $(DEV_STAMP)
-	@if [ ! -f tests/interop/package.json ]; then :; \
-	elif ! command -v npm >/dev/null; then echo "npm is not installed: the interoperation tests with node are skipped"; \
-	elif [ tests/interop/node_modules/.package-lock.json -nt tests/interop/package.json ]; then :; \
-	elif [ -f tests/interop/package-lock.json ]; then (cd tests/interop && npm ci --no-audit --no-fund) || echo "npm failed: the interoperation tests with node are skipped"; \
-	else (cd tests/interop && npm install --no-audit --no-fund --no-package-lock) || echo "npm failed: the interoperation tests with node are skipped"; \
-	fi
+conformance-docs: $(DEV_STAMP) ## generate docs/conformance: the catalogue, the kill matrix (minutes), a sample report
+	$(BIN)/python scripts/kill_matrix.py
+	$(BIN)/python scripts/generate_conformance_docs.py --sample
+
+# A language whose tools are missing or fail is named, and the interoperation tests with it say that they were skipped, and why.
+interop: $(DEV_STAMP) ## other languages' libraries, which judge the signatures (node, Go, Rust, Java; those that are here)
+	@if [ -f tests/interop/build.py ]; then $(BIN)/python tests/interop/build.py; fi
 
 clean: ## remove the environment and what the tools keep
 	rm -rf $(VENV) dist build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache tests/interop/node_modules
+	rm -rf tests/interop/judges/go/bin tests/interop/judges/rust/target tests/interop/judges/java/lib tests/interop/judges/java/classes
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from benchmarks import across, bare_grpc, bare_loop, bare_store, served
+from benchmarks import across, bare_grpc, bare_loop, bare_store, postgres, served, verification
 from benchmarks.figure import Figure, keep, table
 from benchmarks.receiver import ReceiverProcess, fastest_loop
 
@@ -152,7 +152,7 @@ async def neighbours(url: str, scale: float) -> list[Figure]:
     ]
 
 
-async def run(parts: list[str], scale: float) -> list[Figure]:
+async def run(parts: list[str], scale: float, *, large: bool) -> list[Figure]:
     """The figures of the named parts."""
     figures: list[Figure] = []
     steady = 0.0
@@ -166,23 +166,30 @@ async def run(parts: list[str], scale: float) -> list[Figure]:
             figures += await shared(receiver.url, scale)
         if "neighbours" in parts:
             figures += await neighbours(receiver.url, scale)
+        if "postgres" in parts:
+            figures += await postgres.measure(receiver.url, scale, large=large)
     if "backlog" in parts:
         figures += await backlog(steady)
+    if "verification" in parts:
+        figures += await asyncio.to_thread(verification.measure, 0.5 * scale)
     return figures
 
 
 def main() -> None:
     """Measure, print the table, keep the results."""
-    every = ["throughput", "idle", "across", "neighbours", "backlog"]
+    every = ["throughput", "idle", "across", "neighbours", "backlog", "verification", "postgres"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="hookline's benchmarks")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(every)}; all if none is named")
     parser.add_argument("--scale", type=float, default=1.0, help="shorter or longer runs (1.0)")
+    parser.add_argument(
+        "--large", action="store_true", help="postgres: claims among millions of rows, minutes more; keeps the plan"
+    )
     arguments = parser.parse_args()
     parts = arguments.parts or every
     if unknown := set(parts) - set(every):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; name some of {', '.join(every)}")
     with asyncio.Runner(loop_factory=fastest_loop) as runner:
-        figures = runner.run(run(parts, arguments.scale))
+        figures = runner.run(run(parts, arguments.scale, large=arguments.large))
     print(table(figures))
     if set(parts) == set(every) and arguments.scale >= 1:
         print(f"kept in {keep(figures).relative_to(ROOT)}")

@@ -19,9 +19,9 @@ RETRY_AFTER: Final = 5
 """Seconds between the attempts while the receiver is down."""
 
 
-async def served(work: Callable[[Load, ServerProcess], Awaitable[float]]) -> float:
-    """Run `work` against a new server on an empty store."""
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-") as folder, running(Path(folder)) as server:
+async def served(work: Callable[[Load, ServerProcess], Awaitable[float]], store: str = "") -> float:
+    """Run `work` against a new server on an empty store: an SQLite file, or the one that `store` names."""
+    with tempfile.TemporaryDirectory(prefix="hookline-bench-") as folder, running(Path(folder), store) as server:
         load = Load(server.target)
         try:
             await load.ready()
@@ -30,7 +30,7 @@ async def served(work: Callable[[Load, ServerProcess], Awaitable[float]]) -> flo
             await load.channel.close()
 
 
-async def throughput(url: str, count: int, *, in_flight: int, batch: int) -> float:
+async def throughput(url: str, count: int, *, in_flight: int, batch: int, store: str = "") -> float:
     """Delivered and settled a second."""
 
     async def work(load: Load, _: ServerProcess) -> float:
@@ -42,10 +42,10 @@ async def throughput(url: str, count: int, *, in_flight: int, batch: int) -> flo
         await load.settled()
         return count / (time.perf_counter() - started)
 
-    return await served(work)
+    return await served(work, store)
 
 
-async def idle(url: str, *, rate: int, seconds: float) -> tuple[float, float]:
+async def idle(url: str, *, rate: int, seconds: float, store: str = "") -> tuple[float, float]:
     """From emit to request, in milliseconds: p50 and p99 at `rate` events a second."""
 
     async def work(load: Load, _: ServerProcess) -> float:
@@ -57,7 +57,7 @@ async def idle(url: str, *, rate: int, seconds: float) -> tuple[float, float]:
         await load.settled()
         return 0.0
 
-    await served(work)
+    await served(work, store)
     latency = control(url, "stats?prefix=/idle")["latency"]
     return latency["p50"] * 1000, latency["p99"] * 1000
 

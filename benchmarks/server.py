@@ -56,13 +56,13 @@ def free_port() -> int:
 class ServerProcess:
     """`hookline serve` on a store of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep data in `folder`."""
+    def __init__(self, folder: Path, store: str = "") -> None:
+        """Keep data in `folder`, or in the store that `store` names."""
         self.port = free_port()
         self.target = f"127.0.0.1:{self.port}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")}
         command = [sys.executable, "-m", "hookline_server.cli", "serve", "--dev", "--port", str(self.port)]
-        command += ["--data-dir", str(folder), "--log-level", "error"]
+        command += ["--data-dir", str(folder), "--log-level", "error", *(["--store", store] if store else [])]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         self.memory = psutil.Process(self.process.pid)
 
@@ -81,9 +81,9 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[ServerProcess]:
+def running(folder: Path, store: str = "") -> Iterator[ServerProcess]:
     """A server that runs while the block does."""
-    server = ServerProcess(folder)
+    server = ServerProcess(folder, store)
     try:
         yield server
     finally:

@@ -49,8 +49,8 @@ def generate(proto: Path, package: Path) -> None:
     for name, text in made.items():
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(text)
-    for version in {package / name.parent for name in made}:
-        (version / "__init__.py").write_text(f'"""Generated from package hookline.{version.name}."""\n')
+    for folder in {parent for name in made for parent in name.parents if parent != Path()}:
+        (package / folder / "__init__.py").write_text(f'"""Generated from package hookline.{".".join(folder.parts)}."""\n')
 
 
 def differences(committed: Path, fresh: Path) -> list[str]:

@@ -53,6 +53,7 @@ from hookline.model import (
     SubscriptionState,
     TestResult,
 )
+from hookline.profiles import PROFILE_NAMES, Profile, profile
 
 __all__ = [
     "EXPONENTIAL",
@@ -60,6 +61,7 @@ __all__ = [
     "NO_LABELS",
     "NO_RETRY",
     "PRESETS",
+    "PROFILE_NAMES",
     "STANDARD",
     "AnswerRules",
     "ApiKey",
@@ -89,6 +91,7 @@ __all__ = [
     "Ordering",
     "Page",
     "Pause",
+    "Profile",
     "RateLimit",
     "Replay",
     "ReplayState",
@@ -103,4 +106,5 @@ __all__ = [
     "connect",
     "errors",
     "open",
+    "profile",
 ]

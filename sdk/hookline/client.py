@@ -39,6 +39,8 @@ from hookline.model import (
 )
 
 DEFAULT_TENANT: Final = "default"
+DEFAULT_REPLAY_RATE: Final = 100
+"""Deliveries that a replay queues a second."""
 MAX_BATCH: Final = 1_000
 """Events or deliveries in one batch call."""
 
@@ -78,12 +80,14 @@ class Events(ABC):
         from_time: datetime | None = None,
         to_time: datetime | None = None,
         new_webhook_ids: bool = False,
+        max_per_second: int = DEFAULT_REPLAY_RATE,
         request_id: str = "",
         tenant: str = "",
     ) -> Replay:
         """Start to deliver past events again to one subscription; goes on behind the answer, over restarts.
 
-        Empty `event_types` means those of the subscription. Raises NotFound.
+        Empty `event_types` means those of the subscription. At most `max_per_second` deliveries (1 to 10,000)
+        are queued a second, so that live traffic goes on beside them. Raises NotFound.
         """
 
     @abstractmethod
@@ -129,8 +133,11 @@ class Subscriptions(ABC):
         """Hold its deliveries; what arrives meanwhile is kept. Safe to repeat. Raises NotFound."""
 
     @abstractmethod
-    async def resume(self, subscription_id: str, *, tenant: str = "") -> Subscription:
-        """Deliver (again), after a pause or when it was disabled. Safe to repeat. Raises NotFound."""
+    async def resume(self, subscription_id: str, *, discard_held: bool = False, tenant: str = "") -> Subscription:
+        """Deliver (again), after a pause or when it was disabled. Safe to repeat. Raises NotFound.
+
+        With `discard_held` what is pending is cancelled first instead of sent; not of one that is active.
+        """
 
     @abstractmethod
     async def rotate_secret(

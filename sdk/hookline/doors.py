@@ -1,11 +1,13 @@
 """`hookline.open` and `hookline.connect`: the two ways to a client."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hookline.client import Client
 from hookline.embedded import EmbeddedClient
 from hookline.engine import EngineConfig, Observer
+from hookline.outbox import SqliteOutbox
 from hookline.store import open_store
 
 if TYPE_CHECKING:
@@ -20,13 +22,16 @@ def open(  # reads as hookline.open, like gzip.open
     config: EngineConfig | None = None,
     transport: "httpx.AsyncBaseTransport | None" = None,
     observer: Observer | None = None,
+    outbox: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
 ) -> EmbeddedClient:
     """Hookline in this process, on its own store.
 
-    `store` is the path of an SQLite file (made if there is none), `sqlite:///path`, or `memory:` for
-    tests. With `deliver=False` this process only emits; another one that has the same file open
-    delivers. `transport` replaces the HTTP transport, in tests above all. `observer` is told of every
-    outcome.
+    `store` is the path of an SQLite file (made if there is none), `sqlite:///path`,
+    `postgresql://user:password@host/database` (needs the extra `postgres`), or `memory:` for tests. With
+    `deliver=False` this process only emits; another one that has the same store open delivers.
+    `outbox` names SQLite files of the caller's own whose table `hookline_outbox` is emptied
+    (see `hookline.outbox`); the outbox of a PostgreSQL store needs no mention. `transport` replaces the
+    HTTP transport, in tests above all. `observer` is told of every outcome.
 
     Nothing happens until the client is used (`async with`, or the first call); StoreError then says
     what is wrong with the store. Raises InvalidArgument (store, tenant).
@@ -39,6 +44,7 @@ def open(  # reads as hookline.open, like gzip.open
         tenant=tenant,
         transport=transport,
         observer=observer,
+        outboxes=[SqliteOutbox(os.fspath(path)) for path in ([outbox] if isinstance(outbox, str | os.PathLike) else outbox)],
     )
 
 

@@ -1,7 +1,7 @@
 """Which subscriptions an event goes to, by its type.
 
 A pattern is an exact type (`invoice.paid`), a prefix (`invoice.*`: `invoice.paid` and
-`invoice.paid.late`, but not `invoice`), or `*` for every type.
+`invoice.paid.late`, but not `invoice`), or `*` for every type but hookline's own (`hookline.…`).
 """
 
 import re
@@ -18,6 +18,8 @@ REMEMBERED_TYPES: Final = 4096
 
 _PATTERN: Final = re.compile(r"\*|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?:\.\*)?")
 _EVERY: Final = "*"
+OPERATIONAL: Final = "hookline."
+"""Types that begin so are hookline's own; they go only where they are asked for by name or by prefix."""
 _BELOW: Final = ".*"
 
 
@@ -29,7 +31,7 @@ def is_pattern(text: str) -> bool:
 def matches(pattern: str, event_type: str) -> bool:
     """Whether events of `event_type` go where `pattern` stands."""
     if pattern == _EVERY:
-        return True
+        return not event_type.startswith(OPERATIONAL)
     if pattern.endswith(_BELOW):
         return event_type.startswith(pattern[:-1])
     return event_type == pattern
@@ -64,6 +66,8 @@ class Routes(Generic[K]):
 
     def _find(self, event_type: str) -> tuple[K, ...]:
         *prefixes, _ = accumulate(event_type.split("."), lambda left, right: f"{left}.{right}")
-        patterns = [event_type, _EVERY, *(prefix + _BELOW for prefix in prefixes)]
+        patterns = [event_type, *(prefix + _BELOW for prefix in prefixes)]
+        if not event_type.startswith(OPERATIONAL):
+            patterns.append(_EVERY)
         places = {place for pattern in patterns for place in self._places.get(pattern, ())}
         return tuple(self._keys[place] for place in sorted(places))

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from hookline import doors
-from hookline.client import Client, Deliveries, EmitOutcome, Events, EventTypes, Subscriptions
+from hookline.client import DEFAULT_REPLAY_RATE, Client, Deliveries, EmitOutcome, Events, EventTypes, Subscriptions
 from hookline.engine import EngineConfig, Observer
 from hookline.errors import HooklineError
 from hookline.model import (
@@ -93,12 +93,14 @@ class SyncEvents:
         from_time: datetime | None = None,
         to_time: datetime | None = None,
         new_webhook_ids: bool = False,
+        max_per_second: int = DEFAULT_REPLAY_RATE,
         request_id: str = "",
         tenant: str = "",
     ) -> Replay:
         """Start to deliver past events again to one subscription; goes on behind the answer, over restarts.
 
-        Empty `event_types` means those of the subscription. Raises NotFound.
+        Empty `event_types` means those of the subscription. At most `max_per_second` deliveries (1 to 10,000)
+        are queued a second, so that live traffic goes on beside them. Raises NotFound.
         """
         return self._ready().call(
             self._events.replay(
@@ -107,6 +109,7 @@ class SyncEvents:
                 from_time=from_time,
                 to_time=to_time,
                 new_webhook_ids=new_webhook_ids,
+                max_per_second=max_per_second,
                 request_id=request_id,
                 tenant=tenant,
             )
@@ -159,9 +162,12 @@ class SyncSubscriptions:
         """Hold its deliveries; what arrives meanwhile is kept. Safe to repeat. Raises NotFound."""
         return self._ready().call(self._subscriptions.pause(subscription_id, reason=reason, tenant=tenant))
 
-    def resume(self, subscription_id: str, *, tenant: str = "") -> Subscription:
-        """Deliver (again), after a pause or when it was disabled. Safe to repeat. Raises NotFound."""
-        return self._ready().call(self._subscriptions.resume(subscription_id, tenant=tenant))
+    def resume(self, subscription_id: str, *, discard_held: bool = False, tenant: str = "") -> Subscription:
+        """Deliver (again), after a pause or when it was disabled. Safe to repeat. Raises NotFound.
+
+        With `discard_held` what is pending is cancelled first instead of sent; not of one that is active.
+        """
+        return self._ready().call(self._subscriptions.resume(subscription_id, discard_held=discard_held, tenant=tenant))
 
     def rotate_secret(
         self, subscription_id: str, *, secret: str = "", overlap: float = 86400.0, request_id: str = "", tenant: str = ""
@@ -383,18 +389,23 @@ def open(
     config: EngineConfig | None = None,
     transport: "httpx.AsyncBaseTransport | None" = None,
     observer: Observer | None = None,
+    outbox: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
 ) -> SyncClient:
     """Hookline in this process, on its own store.
 
-    `store` is the path of an SQLite file (made if there is none), `sqlite:///path`, or `memory:` for
-    tests. With `deliver=False` this process only emits; another one that has the same file open
-    delivers. `transport` replaces the HTTP transport, in tests above all. `observer` is told of every
-    outcome.
+    `store` is the path of an SQLite file (made if there is none), `sqlite:///path`,
+    `postgresql://user:password@host/database` (needs the extra `postgres`), or `memory:` for tests. With
+    `deliver=False` this process only emits; another one that has the same store open delivers.
+    `outbox` names SQLite files of the caller's own whose table `hookline_outbox` is emptied
+    (see `hookline.outbox`); the outbox of a PostgreSQL store needs no mention. `transport` replaces the
+    HTTP transport, in tests above all. `observer` is told of every outcome.
 
     Nothing happens until the client is used (`with`, or the first call); StoreError then says
     what is wrong with the store. Raises InvalidArgument (store, tenant).
     """
-    return SyncClient(doors.open(store, deliver=deliver, tenant=tenant, config=config, transport=transport, observer=observer))
+    return SyncClient(
+        doors.open(store, deliver=deliver, tenant=tenant, config=config, transport=transport, observer=observer, outbox=outbox)
+    )
 
 
 def connect(target: str, *, token: str = "", tenant: str = "", tls: bool | bytes = False, timeout: float = 30.0) -> SyncClient:

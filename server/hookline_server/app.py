@@ -14,11 +14,12 @@ from hookline.client import Client
 from hookline.errors import HooklineError
 from hookline_proto.v1 import delivery_service_pb2, event_service_pb2, event_type_service_pb2, subscription_service_pb2
 from hookline_server.auth import Gate
+from hookline_server.health import Watch
 from hookline_server.services import DeliveryServicer, Drain, EventServicer, EventTypeServicer, Guard, SubscriptionServicer
 from hookline_server.settings import Settings
 
-KEEPALIVE_TIME: Final = 60.0
-"""Seconds of silence after which a connection is asked whether it is still there."""
+AGE_GRACE: Final = 60.0
+"""Seconds that calls under way have when their connection has reached its age."""
 KEEPALIVE_TIMEOUT: Final = 20.0
 """Seconds within which it must answer."""
 SHORTEST_PING: Final = 10.0
@@ -44,12 +45,14 @@ class CannotListen(HooklineError):
 class Server:
     """Serves a client over gRPC. The client is its owner's: the server neither opens nor closes it."""
 
-    def __init__(self, settings: Settings, client: Client) -> None:
-        """Serve `client` as `settings` say."""
+    def __init__(self, settings: Settings, client: Client, *, share_port: bool = False) -> None:
+        """Serve `client` as `settings` say; with `share_port` beside other processes on the same port."""
+        self._share_port = share_port
         self._settings = settings
         self._client = client
         self._drain = Drain()
         self._health = health.aio.HealthServicer()
+        self._watch = Watch(client, self._health, ("", *SERVICE_NAMES))
         self._server: aio.Server | None = None
         self._port = 0
 
@@ -61,12 +64,13 @@ class Server:
     @property
     def address(self) -> str:
         """Host and port as a target for callers."""
-        return _address(self._settings.host, self._port)
+        return address_of(self._settings.host, self._port)
 
     async def start(self) -> None:
         """Listen, and answer calls. Raises CannotListen (port in use, no such address, certificate that cannot be read)."""
-        server = aio.server(options=_options(self._settings))
-        guard = Guard(Gate(self._settings.token.get_secret_value()), self._drain)
+        options = _options(self._settings, share_port=self._share_port)
+        server = aio.server(options=options, maximum_concurrent_rpcs=self._settings.max_concurrent_calls)
+        guard = Guard(Gate(self._settings.token.get_secret_value()), self._drain, self._settings.call_timeout)
         servicers = (
             EventServicer(self._client, self._drain),
             SubscriptionServicer(self._client),
@@ -83,6 +87,7 @@ class Server:
         self._server = server
         for name in ("", *names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._watch.start()
 
     async def stop(self, grace: float | None = None) -> None:
         """Take no more calls, and give those under way `grace` seconds (the setting `drain_grace` if None). Safe to repeat.
@@ -102,6 +107,7 @@ class Server:
         await asyncio.wait((stopping,), timeout=LAST_WORDS)
         await server.stop(None)
         await stopping
+        await self._watch.stop()
 
     async def wait(self) -> None:
         """Wait until it has stopped."""
@@ -109,22 +115,29 @@ class Server:
             await self._server.wait_for_termination()
 
 
-def _options(settings: Settings) -> list[tuple[str, int]]:
+def _options(settings: Settings, *, share_port: bool) -> list[tuple[str, int]]:
     return [
-        # Two servers on one port would share the calls by chance; the second must be told instead.
-        ("grpc.so_reuseport", 0),
+        # Two servers on one port would share the calls by chance; the second must be told instead, unless it is meant.
+        ("grpc.so_reuseport", int(share_port)),
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
-        ("grpc.keepalive_time_ms", int(KEEPALIVE_TIME * 1000)),
+        ("grpc.keepalive_time_ms", int(settings.keepalive * 1000)),
         ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", int(SHORTEST_PING * 1000)),
+        *_unless_ever("grpc.max_connection_age_ms", settings.max_connection_age),
+        ("grpc.max_connection_age_grace_ms", int(AGE_GRACE * 1000)),
+        *_unless_ever("grpc.max_connection_idle_ms", settings.max_connection_idle),
     ]
 
 
+def _unless_ever(option: str, seconds: float) -> list[tuple[str, int]]:
+    return [(option, int(seconds * 1000))] if seconds else []
+
+
 def _listen(server: aio.Server, settings: Settings) -> int:
-    address = _address(settings.host, settings.port)
+    address = address_of(settings.host, settings.port)
     credentials = _credentials(settings)
     try:
         return server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
@@ -149,5 +162,6 @@ def _bytes_of(path: Path, field: str) -> bytes:
         raise CannotListen(f"{field}: cannot read {path} ({error.strerror}); name a PEM file that this user may read") from error
 
 
-def _address(host: str, port: int) -> str:
+def address_of(host: str, port: int) -> str:
+    """Host and port as a target for callers."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

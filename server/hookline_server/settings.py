@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -63,6 +63,22 @@ class Settings(BaseSettings):
     max_data_bytes: int = Field(default=256 * KIB, ge=1, le=2 * MIB, description="1 to 2097152 bytes of data an event")
     max_message_bytes: int = Field(default=4 * MIB, ge=4 * MIB, le=64 * MIB, description="4194304 to 67108864 bytes a gRPC message")
     max_concurrent_streams: int = Field(default=1_000, ge=1, le=100_000, description="1 to 100000 calls at once a connection")
+    workers: int = Field(default=1, ge=1, le=256, description="1 to 256 processes that share the port and the store")
+    max_concurrent_calls: int = Field(default=10_000, ge=1, le=1_000_000, description="1 to 1000000 calls at once in all")
+    call_timeout: float = Field(default=120.0, ge=1, le=3_600, description="1 to 3600 seconds a call (streams have none)")
+    keepalive: float = Field(
+        default=60.0, ge=1, le=86_400, description="1 to 86400 seconds of silence before a connection is asked"
+    )
+    max_connection_age: float = Field(default=0.0, ge=0, le=31_536_000, description="0 (for ever) to 31536000 seconds a connection")
+    max_connection_idle: float = Field(
+        default=0.0, ge=0, le=31_536_000, description="0 (for ever) to 31536000 seconds without a call"
+    )
+    disk_margin_mb: int = Field(
+        default=64, ge=0, le=1_048_576, description="0 to 1048576 MiB that stay free on the disk of the store"
+    )
+    tenant_weights: dict[str, Annotated[int, Field(ge=1, le=100)]] = Field(
+        default_factory=dict, description="a table of tenants with their weights, 1 to 100 ({acme = 3}; JSON in the environment)"
+    )
     node_concurrency: int = Field(default=512, ge=1, le=100_000, description="1 to 100000 requests to receivers at once")
     retention_days: float = Field(default=14.0, gt=0, le=3_650, description="more than 0 and up to 3650 days")
     drain_grace: float = Field(default=10.0, ge=0, le=600, description="0 to 600 seconds")

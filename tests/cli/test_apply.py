@@ -123,3 +123,39 @@ def test_a_file_that_is_not_right_is_one_line_that_names_the_place(hookline, fil
     refused = hookline("apply", "-f", str(file), "--yes", "--json", "--tenant", "fifth")
     assert refused.code == 2
     assert said in refused.line
+
+
+PROFILED = """
+subscriptions:
+  - name: chat
+    url: https://example.com/chat
+    profile: slack
+    timeout: 2s
+    answers: {delivered: [2xx, 302], final: [404], final_header: "X-Slack-No-Retry: 1"}
+  - name: saber
+    url: https://example.com/saber
+    profile: saber
+    signature_parameters: {api_key: hunter2}
+"""
+
+
+def test_a_declared_profile_fills_what_is_not_said_and_stays_as_it_is(hookline, tmp_path) -> None:
+    path = tmp_path / "profiled.yaml"
+    path.write_text(PROFILED)
+    shown = hookline("apply", "-f", str(path), "--tenant", "profiled", "--dry-run")
+    assert "hunter2" not in shown.out + shown.err
+    assert hookline("apply", "-f", str(path), "--tenant", "profiled", "--yes").code == 0
+    stands = named(hookline, "--tenant", "profiled")
+    assert (stands["chat"]["profile"], stands["chat"]["timeout"], stands["chat"]["retry"]["steps"]) == (
+        "slack",
+        2.0,
+        [0.001, 60.0, 300.0],
+    )
+    assert stands["chat"]["answers"]["final"] == ["404"]
+    assert stands["saber"]["signature_parameters"]["api_key_header"] == "X-API-Key"
+    again = hookline("apply", "-f", str(path), "--tenant", "profiled")
+    assert (again.code, again.out) == (0, "no changes\n")
+    path.write_text(PROFILED.replace("profile: slack", "profile: slock"))
+    refused = hookline("apply", "-f", str(path), "--tenant", "profiled")
+    assert refused.code == 2
+    assert "subscriptions[0].profile: 'slock'" in refused.line

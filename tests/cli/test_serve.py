@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sqlite3
 from pathlib import Path
 
@@ -198,3 +199,46 @@ def test_tls_and_a_token_are_asked_for(tmp_path, capfd) -> None:
         assert run(["stats", "--server", address, "--token", token, "--timeout", "1"]) == 5
     finally:
         assert server.stop() == 0
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="the system has no SO_REUSEPORT")
+@pytest.mark.usefixtures("no_settings")
+def test_workers_share_the_port_and_one_that_dies_is_replaced(tmp_path, monkeypatch, capfd) -> None:
+    receiver = Child(tmp_path, "receiver", "receive", "--json", "--port", "0")
+    server, address = start(tmp_path, "--data-dir", str(tmp_path / "data"), "--workers", "2")
+
+    def serving() -> list[int]:
+        return [line["pid"] for line in lines(server) if line["event"] == "serving"]
+
+    try:
+        from hookline_server.demo.processes import receiving_url
+
+        url = asyncio.run(receiver.ready(receiving_url))
+        monkeypatch.setenv("HOOKLINE_SERVER", address)
+        assert run(["subscriptions", "create", url]) == 0
+        eventually(lambda: len(serving()) == 2)
+        first = serving()[0]
+        os.kill(first, signal.SIGKILL)
+        eventually(lambda: len(serving()) == 3)
+        for number in range(10):
+            assert run(["emit", "a.b", "-d", "{}", "--id", f"event-{number}"]) == 0
+        eventually(lambda: all(f"event-{number}" in receiver.out.read_text() for number in range(10)))
+        assert len({json.loads(line)["address"] for line in server.err.read_text().splitlines() if "address" in line}) == 1
+        assert server.stop() == 0
+    finally:
+        server.stop()
+        receiver.stop()
+    assert [line["event"] for line in lines(server)].count("stopped") == 2
+    for pid in serving():
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    capfd.readouterr()
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_workers_that_cannot_start_end_with_their_reason(tmp_path) -> None:
+    (tmp_path / "data").write_text("a file, no folder")
+    running = process("serve", "--workers", "2", "--port", "0", "--data-dir", str(tmp_path / "data"))
+    _, err = running.communicate(timeout=30)
+    assert running.returncode != 0
+    assert b"error: " in err

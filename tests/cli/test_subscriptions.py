@@ -2,15 +2,16 @@
 
 import io
 import json
+from dataclasses import fields
 
 import pytest
 
+from hookline.model import Subscription
+from hookline.signing import generate_key, public_key
+
 from .conftest import SECRET
 
-KEYS = {
-    "tenant", "id", "url", "event_types", "description", "body_format", "signature_scheme", "headers", "retry", "timeout",
-    "max_in_flight", "ordering", "labels", "state", "state_reason", "etag", "create_time", "update_time",
-}  # fmt: skip
+KEYS = {field.name for field in fields(Subscription)} - {"secrets", "pauses"}
 
 
 def test_create_says_everything_that_was_asked_for_and_the_secret(hookline, site) -> None:
@@ -148,3 +149,51 @@ def test_bad_input_is_one_line_that_names_the_field(hookline, arguments, said) -
     assert refused.code == 2
     assert said in refused.line
     assert "hunter2" not in refused.line
+
+
+def test_a_profile_is_taken_and_what_is_said_beside_it_wins(hookline, site) -> None:
+    made = hookline(
+        "subscriptions", "create", f"{site.url}p", "--profile", "slack", "--attempt-timeout", "4s", "--max-attempts", "2", "--json"
+    )
+    assert made.code == 0, made.err
+    assert (made.json["profile"], made.json["signature_scheme"], made.json["body_format"]) == ("slack", "slack", "template")
+    assert (made.json["timeout"], made.json["retry"]["max_attempts"]) == (4.0, 2)
+    assert made.json["retry_headers"] == {"X-Slack-Retry-Num": "{retry_number}", "X-Slack-Retry-Reason": "{retry_reason}"}
+    assert made.json["answers"]["final_header"] == "X-Slack-No-Retry: 1"
+    shown = hookline("subscriptions", "test", made.json["id"], "--dry-run", "--json").json
+    assert "x-slack-signature" in {header[0].lower() for header in shown["headers"]}
+    refused = hookline("subscriptions", "create", f"{site.url}p", "--profile", "slock")
+    assert refused.code == 2
+    assert "'slock'" in refused.line
+    assert "slack" in refused.line
+
+
+def test_a_scheme_with_parameters_is_made_shown_and_changed_without_its_api_key(hookline, site) -> None:
+    made = hookline(
+        "subscriptions", "create", f"{site.url}c", "--scheme", "custom", "--signature-parameter", "signature_header=X-Sig",
+        "--signature-parameter", "template={body}", "--signature-parameter", "api_key_header=X-Key",
+        "--signature-parameter", "api_key=hunter2", "--json",
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    assert "hunter2" not in made.out
+    changed = hookline(
+        "subscriptions", "update", made.json["id"], "--signature-parameter", "signature_header=X-Other",
+        "--signature-parameter", "template={body}", "--signature-parameter", "api_key_header=X-Key", "--json",
+    )  # fmt: skip
+    assert changed.code == 0, changed.err
+    shown = dict(map(tuple, hookline("subscriptions", "test", made.json["id"], "--dry-run", "--json").json["headers"]))
+    assert shown["X-Key"] == "hunter2"
+    assert "X-Other" in shown
+    refused = hookline("subscriptions", "create", f"{site.url}c", "--scheme", "custom", "--signature-parameter", "algorithm=md5")
+    assert refused.code == 2
+    assert "subscription.signature_parameters.algorithm" in refused.line
+
+
+def test_the_public_key_of_an_ed25519_secret_is_shown(hookline, site) -> None:
+    key = generate_key()
+    made = hookline("subscriptions", "create", f"{site.url}k", "--secret", key, "--json").json
+    shown = hookline("subscriptions", "secret", made["id"], "--public", "--json").json
+    assert [item["value"] for item in shown["items"]] == [public_key(key)]
+    assert public_key(key).startswith("whpk_")
+    shared = hookline("subscriptions", "create", f"{site.url}k", "--json").json
+    assert hookline("subscriptions", "secret", shared["id"], "--public").code == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from client.awaited import AwaitedClient
+from postgres.server import server
 
 import hookline
 import hookline.sync
@@ -25,6 +26,8 @@ class Door(ABC):
     client: Client
     core: EmbeddedClient
     """The embedded client behind it all."""
+    retained = 60.0
+    """Seconds from now at which everything that is finished now is certainly too old."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,7 +51,7 @@ class Door(ABC):
 
         async def purge() -> None:
             store = (await self.core.engine()).store
-            later = int((time.time() + 60) * 1_000_000)
+            later = int((time.time() + self.retained) * 1_000_000)
             while any(await store.purge(finished_before=later, keys_before=0, limit=500)):
                 pass
 
@@ -72,6 +75,20 @@ class MemoryDoor(EmbeddedDoor):
     @property
     def store(self) -> Path | str:
         return "memory:"
+
+
+class PostgresDoor(EmbeddedDoor):
+    """A PostgreSQL database, in which retention takes whole days."""
+
+    retained = 2 * 86_400.0
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._database = server().url(server().database())
+
+    @property
+    def store(self) -> Path | str:
+        return self._database
 
 
 class RemoteDoor(Door):
@@ -125,6 +142,7 @@ class SyncRemoteDoor(RemoteDoor):
 DOORS: dict[str, type[Door]] = {
     "sqlite": EmbeddedDoor,
     "memory": MemoryDoor,
+    "postgres": PostgresDoor,
     "remote": RemoteDoor,
     "sync": SyncDoor,
     "sync-remote": SyncRemoteDoor,

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from client.receiver import Receiver
+from postgres.server import server
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -32,6 +34,20 @@ async def test_the_embedded_example_delivers_its_events(receiver: Receiver, tmp_
     assert process.returncode == 0
     assert b"5 events are on disk" in output
     assert len({request.webhook_id for request in receiver.at("/example")}) == 5
+
+
+async def test_the_outbox_example_delivers_the_events_of_orders_that_were_placed_and_no_others(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    account = await ended("outbox_sqlite.py", str(tmp_path), receiver.url("/example"))
+    assert account == "orders placed: 3, rolled back: 2, events delivered: 3"
+    assert len({request.webhook_id for request in receiver.at("/example")}) == 3
+
+
+@pytest.mark.parametrize("example", ["shop-fastapi/fastapi_shop.py", "shop-django/django_shop.py"])
+async def test_the_shops_deliver_the_events_of_orders_that_were_placed_and_no_others(example: str) -> None:
+    url = server().url(server().empty_database())
+    assert await ended(example, DATABASE_URL=url) == "orders placed: 20, rolled back: 10, events delivered: 20"
 
 
 @pytest.mark.usefixtures("shop")
@@ -64,6 +80,17 @@ async def test_the_starlette_example_emits_and_refuses_what_is_no_json(receiver:
         (request,) = await receiver.wait(1, path="/shop")
     assert (accepted.status_code, refused.status_code) == (202, 422)
     assert accepted.json() == {"event": request.webhook_id, "duplicate": False}
+
+
+async def ended(example: str, *args: str, **environment: str) -> str:
+    """Run an example to its end; the last line that it says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(EXAMPLES / example), *args, stdout=asyncio.subprocess.PIPE, env={**os.environ, **environment}
+    )
+    async with asyncio.timeout(90):
+        output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode().splitlines()[-1]
 
 
 def load(name: str) -> ModuleType:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from hookline.model import BodyFormat, Event, EventSpec, Exponential, Ordering, RetryPolicy, Steps, SubscriptionSpec
+from hookline.model import AnswerRules, BodyFormat, Event, EventSpec, Exponential, Ordering, RetryPolicy, Steps, SubscriptionSpec
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
@@ -110,12 +110,57 @@ urls = st.sampled_from(
     ]
 )
 header_values = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20).map(str.strip)
+templates = st.sampled_from(['{"id": {id}, "data": {data}}', '{"t": "a.{type}", "n": {retry_number}}', "{data}", "[]"])
+bodies = st.sampled_from([body_format for body_format in BodyFormat if body_format is not BodyFormat.TEMPLATE]).map(
+    lambda body_format: {"body_format": body_format}
+) | templates.map(lambda text: {"body_format": BodyFormat.TEMPLATE, "body_template": text})
+signings = st.sampled_from(["standard", "stripe", "github", "hubspot", "segment", "slack"]).map(
+    lambda name: {"signature_scheme": name}
+) | st.sampled_from(
+    [
+        {"signature_scheme": "custom", "signature_parameters": {"signature_header": "X-Sig", "template": "{body}"}},
+        {
+            "signature_scheme": "custom",
+            "signature_parameters": {
+                "signature_header": "X-Sig",
+                "id_header": "X-Id",
+                "timestamp_header": "X-Time",
+                "milliseconds": "true",
+                "api_key_header": "X-Key",
+                "api_key": "k",
+                "algorithm": "sha512",
+                "encoding": "base64",
+                "prefix": "v1=",
+                "separator": ", ",
+            },
+        },
+        {"signature_scheme": "http-message", "signature_parameters": {"key_id": "k1", "expires_after": "300"}},
+        {
+            "signature_scheme": "http-message",
+            "signature_parameters": {
+                "key_id": "k1",
+                "algorithm": "ed25519",
+                "components": "@method @path content-digest",
+                "label": "me",
+            },
+        },
+    ]
+)
+answers = st.sampled_from(
+    [AnswerRules(), AnswerRules(delivered=("200", "204")), AnswerRules(final=("4xx",), final_header="X-Slack-No-Retry: 1")]
+)
+retry_header_values = st.sampled_from(["{retry_number}", "{retry_reason}", "again: {retry_number} ({retry_reason})", "yes", ""])
 subscription_specs = st.builds(
-    SubscriptionSpec,
+    lambda body, signing, **others: SubscriptionSpec(
+        **others, **body, **(signing if not others["secret"] else {"signature_scheme": "standard"})
+    ),
+    body=bodies,
+    signing=signings,
+    answers=answers,
+    retry_headers=st.dictionaries(st.integers(0, 9).map("X-Retry-{}".format), retry_header_values, max_size=3),
     url=urls,
     event_types=st.lists(patterns, min_size=1, max_size=5).map(tuple),
     description=texts,
-    body_format=st.sampled_from(BodyFormat),
     secret=st.just("") | secrets,
     headers=st.dictionaries(st.integers(0, 99).map("X-Own-{}".format), header_values, max_size=4),
     retry=policies,

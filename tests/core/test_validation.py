@@ -9,13 +9,15 @@ from core.strategies import NOW, event_specs, json_values, secrets, subscription
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hookline
 from hookline.errors import InvalidArgument
-from hookline.model import EventSpec, EventTypeSpec, Exponential, RetryPolicy, Steps, SubscriptionSpec
+from hookline.model import AnswerRules, BodyFormat, EventSpec, EventTypeSpec, Exponential, RetryPolicy, Steps, SubscriptionSpec
 from hookline.validation import (
     check_against_schema,
     check_event,
     check_event_type,
     check_id,
+    check_made_from_profile,
     check_page_size,
     check_request_id,
     check_string,
@@ -353,3 +355,66 @@ def test_the_borders_of_single_checks(check, good, bad):
     for value in bad:
         with pytest.raises(InvalidArgument):
             check(value)
+
+
+CUSTOM = replace(SUBSCRIPTION, signature_scheme="custom", signature_parameters={"signature_header": "X-Sig", "template": "{body}"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"signature_scheme": "stripe", "signature_parameters": {"a": "b"}}, "signature_parameters"),
+        (
+            {"signature_parameters": {**CUSTOM.signature_parameters, "prefix": 1}, "signature_scheme": "custom"},
+            "signature_parameters.prefix",
+        ),
+        ({"signature_scheme": "custom"}, "signature_parameters.signature_header"),
+        ({"signature_scheme": "http-message"}, "signature_parameters.key_id"),
+        (
+            {"signature_scheme": "http-message", "signature_parameters": {"key_id": "k", "components": "x-not-there"}},
+            "signature_parameters.components",
+        ),
+        (
+            {"signature_scheme": "custom", "signature_parameters": {"signature_header": "Host", "template": "{body}"}},
+            "signature_parameters",
+        ),
+        ({"body_format": BodyFormat.TEMPLATE}, "body_template"),
+        ({"body_format": BodyFormat.TEMPLATE, "body_template": "{"}, "body_template"),
+        ({"body_template": "[]"}, "body_template"),
+        ({"answers": AnswerRules(delivered=())}, "answers.delivered"),
+        ({"answers": AnswerRules(disabling=())}, "answers.disabling"),
+        ({"answers": AnswerRules(delivered=("2xx",) * 51)}, "answers.delivered"),
+        ({"answers": AnswerRules(final=("2xx",))}, "answers.final[0]"),
+        ({"answers": None}, "answers"),
+        ({"retry_headers": {"webhook-signature": "x"}}, "retry_headers.webhook-signature"),
+        ({"retry_headers": {"Content-Length": "1"}}, "retry_headers.Content-Length"),
+        ({"retry_headers": {"x-a": "{retry_count}"}}, "retry_headers.x-a"),
+        ({"retry_headers": {"x-a": "1"}, "headers": {"X-A": "2"}}, "retry_headers.x-a"),
+        ({"profile": "strype"}, "profile"),
+        ({"profile": None}, "profile"),
+    ],
+)
+def test_each_rule_of_signing_bodies_answers_and_profiles_holds(changes, field):
+    assert subscription_faults(replace(SUBSCRIPTION, **changes)) == {f"subscription.{field}"}
+
+
+def test_the_headers_of_a_scheme_with_parameters_cannot_be_overridden():
+    for field in ("headers", "retry_headers"):
+        assert subscription_faults(replace(CUSTOM, **{field: {"x-sig": "forged"}})) == {f"subscription.{field}.x-sig"}
+
+
+@given(st.text(min_size=6, max_size=50).map(lambda text: "Zq7" + text))
+def test_an_api_key_never_stands_in_the_error(key):
+    parameters = {"signature_header": "X-Sig", "template": "{body}", "api_key_header": "X-Key", "api_key": key + "\n"}
+    with pytest.raises(InvalidArgument) as refusal:
+        check_subscription(replace(CUSTOM, signature_parameters=parameters), allow_http_loopback=False)
+    assert ascii(key)[1:-1] not in str(refusal.value)
+
+
+def test_a_profiles_name_without_its_values_is_refused_with_the_way_to_have_them():
+    check_made_from_profile(hookline.profile("stripe").spec(url=SUBSCRIPTION.url))
+    check_made_from_profile(hookline.profile("stripe").spec(url=SUBSCRIPTION.url, timeout=15.0))
+    check_made_from_profile(hookline.profile("standard").spec(url=SUBSCRIPTION.url))
+    check_made_from_profile(SUBSCRIPTION)
+    with pytest.raises(InvalidArgument, match=r"hookline\.profile\('stripe'\)"):
+        check_made_from_profile(replace(SUBSCRIPTION, profile="stripe"))

@@ -164,7 +164,7 @@ async def serve(data: Path, port: int, *options: str) -> Process:
     return process
 
 
-async def work(store: Path, *options: str) -> Process:
+async def work(store: Path | str, *options: str) -> Process:
     """Start a process that embeds hookline (`tests/crash/worker.py`) and wait until its client is open."""
     inner = await asyncio.create_subprocess_exec(
         sys.executable,

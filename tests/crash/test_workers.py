@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, time
 
 import pytest
 from crash.processes import SECRET, Process, Receiver, assert_account, ending, until, work
+from postgres.server import server
 
 import hookline
 from hookline.engine import EngineConfig
@@ -20,7 +22,7 @@ from hookline.model import RetryPolicy, Steps, SubscriptionSpec
 
 QUICK = RetryPolicy(schedule=Steps(delays=(0.2,)), max_attempts=100, jitter=0.1)
 CONFIG = EngineConfig(allow_http_loopback=True)
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("crash"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("crash"), pytest.mark.timeout(240)]
 
 
 def acknowledged(*processes: Process) -> set[str]:
@@ -33,7 +35,16 @@ def acknowledged(*processes: Process) -> set[str]:
     }
 
 
-async def subscribe(store: Path, *receivers: Receiver) -> list[str]:
+Store = Path | str
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """What the processes share."""
+    return server().url(server().database()) if request.param == "postgres" else tmp_path / "shared.db"
+
+
+async def subscribe(store: Store, *receivers: Receiver) -> list[str]:
     async with hookline.open(store, deliver=False, config=CONFIG) as client:
         made = [
             await client.subscriptions.create(SubscriptionSpec(url=receiver.url, secret=SECRET, retry=QUICK))
@@ -42,7 +53,7 @@ async def subscribe(store: Path, *receivers: Receiver) -> list[str]:
         return [subscription.id for subscription in made]
 
 
-async def drained(store: Path) -> None:
+async def drained(store: Store) -> None:
     async with hookline.open(store, deliver=False, config=CONFIG) as client:
 
         async def nothing_pending() -> bool:
@@ -51,12 +62,11 @@ async def drained(store: Path) -> None:
         await until(nothing_pending, within=30.0, step=0.1)
 
 
-async def test_when_one_of_several_processes_is_killed_the_others_deliver_everything_within_seconds(tmp_path: Path) -> None:
-    store = tmp_path / "shared.db"
+async def test_when_one_of_several_processes_is_killed_the_others_deliver_everything_within_seconds(store: Store) -> None:
     with Receiver() as one, Receiver() as two, Receiver() as three:
         receivers = (one, two, three)
         await subscribe(store, *receivers)
-        async with ending([await work(store, "--deliver", "--emit", "5") for _ in range(3)]) as processes:
+        async with ending([await work(store, "--deliver", "--emit", "5", "--ttl", "3") for _ in range(3)]) as processes:
             for victim in processes[:2]:
                 await until(lambda: all(len(acknowledged(process)) > 100 for process in processes[1:]), within=30.0)
                 count = [len(receiver.account.taken) for receiver in receivers]
@@ -64,11 +74,12 @@ async def test_when_one_of_several_processes_is_killed_the_others_deliver_everyt
                 killed = monotonic()
                 await until(
                     lambda count=count: all(len(r.account.taken) > seen + 50 for r, seen in zip(receivers, count, strict=True)),
-                    within=15.0,
+                    within=60.0,
                 )
-                assert monotonic() - killed < 5.0  # a dead process's lock is free: nobody waits for its lease
+                if isinstance(store, Path):  # a dead process's lock is free: nobody waits for its lease
+                    assert monotonic() - killed < 5.0
             await processes[2].kill()
-            processes.append(await work(store, "--deliver"))
+            processes.append(await work(store, "--deliver", "--ttl", "3"))
             await drained(store)
         every = acknowledged(*processes)
         assert len(every) > 300
@@ -76,8 +87,7 @@ async def test_when_one_of_several_processes_is_killed_the_others_deliver_everyt
             assert_account(receiver.account, every)
 
 
-async def test_processes_that_only_emit_wake_the_one_that_delivers(tmp_path: Path) -> None:
-    store = tmp_path / "shared.db"
+async def test_processes_that_only_emit_wake_the_one_that_delivers(store: Store) -> None:
     with Receiver() as receiver:
         await subscribe(store, receiver)
         async with ending(
@@ -91,22 +101,21 @@ async def test_processes_that_only_emit_wake_the_one_that_delivers(tmp_path: Pat
         assert_account(receiver.account, acknowledged(*processes))
 
 
-async def test_a_process_that_was_stopped_past_its_lease_starts_nothing_under_it_when_it_goes_on(tmp_path: Path) -> None:
-    store = tmp_path / "shared.db"
+async def test_a_process_that_was_stopped_past_its_lease_starts_nothing_under_it_when_it_goes_on(store: Store) -> None:
     with Receiver(delay=0.02) as receiver:
         (lane,) = await subscribe(store, receiver)
         async with ending([await work(store, "--deliver", "--ttl", "1.5")]) as processes:
             sleeper = processes[0]
             processes.append(await work(store, "--deliver", "--ttl", "1.5", "--emit", "3"))
             other = processes[1]
-            await until(lambda: any(said["event"] == "attempt" for said in sleeper.said), within=10.0)
+            await until(lambda: any(said["event"] == "attempt" for said in sleeper.said), within=30.0)
             first = {int(str(said["epoch"])) for said in sleeper.said if said["event"] == "attempt"}
             sleeper.signal(signal.SIGSTOP)
             stopped = time()
-            await until(lambda: any(said["event"] == "attempt" and said["lane"] == lane for said in other.said), within=10.0)
+            await until(lambda: any(said["event"] == "attempt" and said["lane"] == lane for said in other.said), within=30.0)
             taken = min(int(str(said["epoch"])) for said in other.said if said["event"] == "attempt")
             count = len(receiver.account.taken)
-            await until(lambda: len(receiver.account.taken) > count + 50, within=10.0)
+            await until(lambda: len(receiver.account.taken) > count + 50, within=30.0)
             sleeper.signal(signal.SIGCONT)
             went_on = time()
             await asyncio.sleep(2.0)  # what it would start it starts now
@@ -138,7 +147,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 async def test_a_full_disk_refuses_emits_with_unavailable_and_nothing_acknowledged_is_lost(small_disk: Path) -> None:
     with Receiver() as receiver:
-        async with hookline.open(small_disk / "full.db", config=CONFIG) as client:
+        async with hookline.open(small_disk / "full.db", config=replace(CONFIG, disk_margin=0)) as client:
             await client.subscriptions.create(SubscriptionSpec(url=receiver.url, secret=SECRET, retry=QUICK))
             ballast = small_disk / "ballast"
             ballast.write_bytes(b"x" * (3 * 1024 * 1024))
@@ -162,7 +171,7 @@ async def test_a_full_disk_refuses_emits_with_unavailable_and_nothing_acknowledg
                     return False
                 return True
 
-            await until(emitted, within=10.0, step=0.2)
+            await until(emitted, within=30.0, step=0.2)
 
             async def nothing_pending() -> bool:
                 return (await client.deliveries.stats()).pending == 0

@@ -1,6 +1,7 @@
 """Order by key: one at a time, in commit order, whatever fails in between."""
 
 import itertools
+import json
 from collections import defaultdict
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ from engine.virtual import CONFIG, OK, Reply, Seen, World, virtual, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookline.model import DeliveryState, Ordering, RetryPolicy, Steps
+from hookline.model import DeliveryState, EventSpec, HoldKind, Ordering, RetryPolicy, Steps
 
 QUICK = RetryPolicy(schedule=Steps(delays=(1.0, 4.0)), max_attempts=4, jitter=0.2)
 
@@ -126,3 +127,90 @@ async def test_a_cancelled_head_lets_its_followers_go() -> None:
         await w.client.deliveries.cancel(head.id)
         await w.until_done(within=5.0)
         assert await w.states() == {DeliveryState.CANCELLED: 1, DeliveryState.DELIVERED: 10}
+
+
+@virtual
+async def test_a_failed_head_steps_aside_after_so_many_attempts_and_is_tried_on() -> None:
+    async with world(lambda seen: Reply(status=500) if b'"sick"' in seen.body and seen.at < 300 else OK) as w:
+        policy = RetryPolicy(schedule=Steps(delays=(10.0,) * 50), max_attempts=51, jitter=0.0)
+        await w.subscribe(ordering=Ordering.BY_KEY, step_aside_after=3, retry=policy)
+        await w.client.emit("a.b", "sick", ordering_key="k")
+        await w.emit(10, ordering_key="k")
+        await w.live(15.0)
+        assert len(w.receiver.seen) == 2, "it holds its key back"
+        await w.live(10.0)
+        assert len(w.receiver.seen) == 13, "at its third failure the others go, in their order"
+        bodies = [seen.body for seen in w.receiver.seen[3:]]
+        assert [json.loads(body)["data"] for body in bodies] == list(range(10))
+        await w.emit(1, ordering_key="k")
+        await w.live(1.0)
+        assert len(w.receiver.seen) == 14, "nor does it hold back what comes later"
+        await w.until_done(within=400.0)
+        assert await w.states() == {DeliveryState.DELIVERED: 12}
+
+
+@virtual
+async def test_one_that_stepped_aside_holds_nothing_back_after_a_restart() -> None:
+    async with world(lambda seen: Reply(status=500) if b'"sick"' in seen.body else OK) as w:
+        policy = RetryPolicy(schedule=Steps(delays=(1.0, 500.0)), max_attempts=3, jitter=0.0)
+        await w.subscribe(ordering=Ordering.BY_KEY, step_aside_after=1, retry=policy)
+        await w.client.emit("a.b", "sick", ordering_key="k")
+        await w.live(3.0)
+        await w.nodes["a"].client.close()
+        await w.node("a")
+        await w.emit(5, ordering_key="k")
+        await w.live(2.0)
+        assert sum(b'"sick"' not in seen.body for seen in w.receiver.seen) == 5
+        assert not [one.hold for one in await w.deliveries() if one.hold is not None and one.hold.kind is HoldKind.ORDERING]
+
+
+@virtual
+async def test_one_that_stepped_aside_and_is_retried_by_hand_stays_aside() -> None:
+    async with world(lambda seen: Reply(status=500) if b'"sick"' in seen.body else OK) as w:
+        policy = RetryPolicy(schedule=Steps(delays=(1_000.0,) * 9), max_attempts=10, jitter=0.0)
+        await w.subscribe(ordering=Ordering.BY_KEY, step_aside_after=1, retry=policy)
+        await w.client.emit("a.b", "sick", ordering_key="k")
+        await w.live(3.0)
+        (sick,) = await w.deliveries()
+        await w.client.deliveries.retry(sick.id)
+        await w.emit(5, ordering_key="k")
+        await w.live(2.0)
+        assert sum(b'"sick"' in seen.body for seen in w.receiver.seen) == 2
+        assert sum(b'"sick"' not in seen.body for seen in w.receiver.seen) == 5
+
+
+@virtual
+async def test_followers_are_not_overtaken_when_a_cancelled_heads_wake_is_lost() -> None:
+    async with world(lambda seen: Reply(status=500) if b'"sick"' in seen.body else OK) as w:
+        policy = RetryPolicy(schedule=Steps(delays=(3_000.0,)), max_attempts=2, jitter=0.0)
+        await w.subscribe(ordering=Ordering.BY_KEY, retry=policy)
+        await w.client.emit("a.b", "sick", ordering_key="k")
+        await w.live(1.0)
+        await w.client.emit("a.b", "first", ordering_key="k")
+        await w.nodes["a"].client.close()
+        node = await w.node("a")  # it knows of no key that waits
+        far = await w.node("far", deliver=False)
+        await w.live(5.0)
+        node.store.deaf = True
+        sick = (await w.deliveries())[0]
+        await far.run(far.client.deliveries.cancel(sick.id))
+        node.store.deaf = False
+        await w.client.emit("a.b", "second", ordering_key="k")
+        await w.until_done(within=60.0)
+        bodies = [json.loads(seen.body)["data"] for seen in w.receiver.seen]
+        assert bodies[-2:] == ["first", "second"]
+
+
+@virtual
+async def test_a_slow_key_with_a_long_backlog_leaves_room_for_the_other_keys() -> None:
+    async with world(lambda seen: Reply(after=1.0) if b'"slow"' in seen.body else OK, config=replace(CONFIG, lane_window=64)) as w:
+        await w.subscribe(ordering=Ordering.BY_KEY)
+        specs = [EventSpec(type="a.b", data=b'"slow"', ordering_key="slow", id=f"s{number}") for number in range(500)]
+        await w.client.emit_many(specs)
+        await w.live(3.0)
+        for number in range(50):
+            await w.client.emit("a.b", number, ordering_key=f"k{number % 5}")
+        await w.until(lambda: sum(b'"slow"' not in seen.body for seen in w.receiver.seen) == 50, within=3.0)
+        await w.until_done(within=600.0)
+        slow = [seen.webhook_id for seen in w.receiver.seen if b'"slow"' in seen.body]
+        assert slow == [f"s{number}" for number in range(500)]

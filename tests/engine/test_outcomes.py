@@ -5,10 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from engine.virtual import OK, virtual, world
+from engine.virtual import OK, standing, virtual, world
 
 from hookline.engine.lane import Lane, Memory
 from hookline.engine.settle import Settler
+from hookline.engine.turns import Tenant
 from hookline.errors import InvalidArgument
 from hookline.model import DeliveryState, ErrorClass, RetryPolicy, Steps
 from hookline.store.protocol import LaneKey, OwnedLane, Result, Settled, Settlement, Work
@@ -38,7 +39,7 @@ def test_an_event_that_cannot_be_signed_is_tried_and_exhausted_as_any_other(faul
 @virtual
 async def test_an_outcome_of_a_former_epoch_does_not_end_the_lane_that_is_held_now() -> None:
     key = LaneKey("acme", "s")
-    target: Any = SimpleNamespace(active=True, subscription=SimpleNamespace(max_in_flight=8))
+    target: Any = SimpleNamespace(active=True, subscription=standing(max_in_flight=8))
     event: Any = SimpleNamespace(data=b"{}", ordering_key="")
     settled: list[Lane] = []
     lost: list[Lane] = []
@@ -54,7 +55,9 @@ async def test_an_outcome_of_a_former_epoch_does_not_end_the_lane_that_is_held_n
         lost=lost.append,
         flushed=lambda: None,
     )
-    former, held = (Lane(OwnedLane(key, epoch, ordered=False), target, window=9, memory=Memory(9)) for epoch in (1, 2))
+    former, held = (
+        Lane(OwnedLane(key, epoch, ordered=False), target, Tenant("acme", 1), now=0, window=9, memory=Memory(9)) for epoch in (1, 2)
+    )
     for lane, pos in ((held, 8), (former, 7)):
         work = Work("acme", "s", pos, None, f"d{pos}", f"e{pos}", event, 1, 0, 0, 0)
         settler.submit(lane, Settlement(work, lane.epoch, Result.DELIVERED, None, "", 0))
@@ -64,7 +67,7 @@ async def test_an_outcome_of_a_former_epoch_does_not_end_the_lane_that_is_held_n
 
 @virtual
 async def test_an_outcome_that_the_store_refuses_harms_no_other() -> None:
-    target: Any = SimpleNamespace(active=True, subscription=SimpleNamespace(max_in_flight=8))
+    target: Any = SimpleNamespace(active=True, subscription=standing(max_in_flight=8))
     event: Any = SimpleNamespace(data=b"{}", ordering_key="")
     settled: list[str] = []
     lost: list[str] = []
@@ -83,7 +86,9 @@ async def test_an_outcome_that_the_store_refuses_harms_no_other() -> None:
         flushed=lambda: None,
     )
     for pos, name in enumerate("abc"):
-        lane = Lane(OwnedLane(LaneKey("acme", name), 1, ordered=False), target, window=9, memory=Memory(9))
+        lane = Lane(
+            OwnedLane(LaneKey("acme", name), 1, ordered=False), target, Tenant("acme", 1), now=0, window=9, memory=Memory(9)
+        )
         work = Work("acme", name, pos, None, f"d{pos}", f"e{pos}", event, 1, 0, 0, 0)
         settler.submit(lane, Settlement(work, 1, Result.DELIVERED, None, "poison" if name == "b" else "", 0))
     await settler.drain()

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field, replace
+from dataclasses import fields as fields_of
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -25,7 +26,16 @@ from hookline.embedded import EmbeddedClient
 from hookline.engine import Engine, EngineConfig
 from hookline.errors import Unavailable
 from hookline.ids import IdSource
-from hookline.model import Attempt, Delivery, DeliveryState, EventSpec, Subscription, SubscriptionSpec
+from hookline.model import (
+    Attempt,
+    CircuitBreaker,
+    Delivery,
+    DeliveryState,
+    EventSpec,
+    Subscription,
+    SubscriptionSpec,
+    SubscriptionState,
+)
 from hookline.store import MemoryStore
 from hookline.store.protocol import Wake
 
@@ -104,6 +114,7 @@ class Reply:
 
 Script = Callable[[Seen], Reply]
 OK = Reply()
+NO_BREAKER = CircuitBreaker(off=True)
 
 
 def well(_: Seen) -> Reply:
@@ -305,7 +316,8 @@ class World:
         return self.nodes["a"].client
 
     async def subscribe(self, path: str = "/", **fields: Any) -> Subscription:
-        """A subscription for the receiver at `path`."""
+        """A subscription for the receiver at `path`; what stops it by itself is off unless a test is about that."""
+        fields = {"breaker": NO_BREAKER, "disable_after": 0.0} | fields
         return await self.client.subscriptions.create(SubscriptionSpec(url=LOOPBACK + path, **fields))
 
     async def emit(self, count: int, type: str = "thing.happened", **fields: Any) -> list[str]:
@@ -365,11 +377,13 @@ class World:
         return Counter(delivery.state for delivery in await self.deliveries())
 
     async def end(self, name: str) -> None:
-        """Cancel every task of a node."""
-        tasks = [task for task in asyncio.all_tasks() if self._owners.get(task) == name and task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
+        """Cancel every task of a node, and those that these leave behind."""
+        for _ in range(20):
+            tasks = [task for task in asyncio.all_tasks() if self._owners.get(task) == name and task is not asyncio.current_task()]
+            if not tasks:
+                break
+            for task in tasks:
+                task.cancel()
             await asyncio.wait(tasks, timeout=1.0)
 
     def _task(self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], context: Context | None = None) -> Any:
@@ -393,6 +407,22 @@ async def world(script: Script = well, *, config: EngineConfig = CONFIG, seed: i
                 node.store.gone = True
                 await made.end(node.name)
         await made.store.close()
+
+
+def standing(**fields: Any) -> Subscription:
+    """A subscription as it stands, for what is tested without a world."""
+    spec = SubscriptionSpec(url=LOOPBACK, **fields)
+    said = {one.name: getattr(spec, one.name) for one in fields_of(SubscriptionSpec) if one.name != "secret"}
+    return Subscription(
+        tenant="acme",
+        id="sub_1",
+        **said,
+        state=SubscriptionState.ACTIVE,
+        state_reason="",
+        etag="1",
+        create_time=at(0),
+        update_time=at(0),
+    )
 
 
 def webhook_ids(seen: Sequence[Seen]) -> Counter[str]:

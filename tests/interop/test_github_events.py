@@ -41,7 +41,7 @@ def payloads() -> dict[str, EventSpec]:
 async def verifier(node: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """One node process that verifies line by line."""
     process = await asyncio.create_subprocess_exec(
-        node, str(HERE / "verifier.cjs"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        node, str(HERE / "judges" / "judge.cjs"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     try:
         yield process
@@ -55,10 +55,11 @@ async def verifier(node: str) -> AsyncIterator[asyncio.subprocess.Process]:
 async def verdict(process: asyncio.subprocess.Process, secret: str, request: Request, body: bytes) -> bool:
     assert process.stdin is not None
     assert process.stdout is not None
-    line = {"secret": secret, "headers": request.headers, "body": base64.b64encode(body).decode()}
+    asked = {"library": "standardwebhooks", "operation": "verify", "secret": secret, "headers": request.headers}
+    line = {**asked, "body": base64.b64encode(body).decode()}
     process.stdin.write(json.dumps(line).encode() + b"\n")
     async with asyncio.timeout(10):
-        return bool(json.loads(await process.stdout.readline())["verified"])
+        return bool(json.loads(await process.stdout.readline())["accepted"])
 
 
 async def test_every_github_event_arrives_byte_for_byte_and_both_standardwebhooks_libraries_accept_it(

@@ -1,7 +1,7 @@
 """The wire conversions: what goes out comes back, and nothing but InvalidArgument is ever raised."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TypeVar
 
@@ -12,13 +12,20 @@ from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hookline
 from hookline import errors, wire
 from hookline.errors import FieldViolation, HooklineError, InvalidArgument
 from hookline.model import (
+    AnswerRules,
+    ApiKey,
     Attempt,
+    BasicCredentials,
+    BearerToken,
     BodyFormat,
     Change,
     Checkpoint,
+    CircuitBreaker,
+    ClientCertificate,
     Delivery,
     DeliveryState,
     EmitResult,
@@ -30,7 +37,9 @@ from hookline.model import (
     Exponential,
     Hold,
     HoldKind,
+    OAuth2ClientCredentials,
     Ordering,
+    RateLimit,
     Replay,
     ReplayState,
     RetryPolicy,
@@ -82,6 +91,39 @@ event_specs = st.builds(
     not_before_time=st.none() | times,
     traceparent=text,
 )
+authentications = st.one_of(
+    st.builds(BearerToken, token=text),
+    st.builds(BasicCredentials, username=text, password=text),
+    st.builds(ApiKey, header=text, value=text),
+    st.builds(OAuth2ClientCredentials, token_url=text, client_id=text, client_secret=text, scope=text, audience=text),
+)
+statuses = st.lists(text, max_size=3).map(tuple)
+full = st.lists(text, min_size=1, max_size=3).map(tuple)
+answers = st.builds(AnswerRules, delivered=full, final=statuses, disabling=full, final_header=text)
+NEW_FIELDS = {
+    "signature_parameters": labels,
+    "authentication": st.none() | authentications,
+    "client_certificate": st.none() | st.builds(ClientCertificate, certificate=text, private_key=text),
+    "filter": text,
+    "fields": statuses,
+    "transform": text,
+    "body_template": text,
+    "answers": answers,
+    "retry_headers": labels,
+    "rate": st.none() | st.builds(RateLimit, requests_per_second=numbers, burst=st.none() | counts),
+    "breaker": st.builds(
+        CircuitBreaker,
+        off=st.booleans(),
+        consecutive_failures=counts,
+        failure_rate=numbers,
+        open_for=seconds,
+        open_at_most=seconds,
+    ),
+    "step_aside_after": counts,
+    "hold_for": st.none() | seconds,
+    "disable_after": seconds,
+}
+"""The same in a subscription and in what a caller says of it."""
 subscription_specs = st.builds(
     SubscriptionSpec,
     url=text,
@@ -96,6 +138,8 @@ subscription_specs = st.builds(
     max_in_flight=counts,
     ordering=st.sampled_from(Ordering),
     labels=labels,
+    profile=st.just(""),
+    **NEW_FIELDS,
 )
 
 
@@ -114,6 +158,60 @@ def test_event_spec_round_trip(spec: EventSpec) -> None:
 @given(subscription_specs)
 def test_subscription_spec_round_trip(spec: SubscriptionSpec) -> None:
     assert wire.read_subscription_spec(wire.write_subscription_spec(spec)) == spec
+
+
+def test_every_field_of_a_spec_is_carried() -> None:
+    """What is added to the model is added here, so that the round trip covers it."""
+    assert {field.name for field in fields(SubscriptionSpec)} >= NEW_FIELDS.keys()
+    assert {field.name for field in fields(SubscriptionSpec)} == {
+        field.name for field in subscription_pb2.SubscriptionSpec.DESCRIPTOR.fields
+    }
+    assert {field.name for field in fields(Subscription)} - {"secrets", "pauses"} == {
+        field.name for field in subscription_pb2.Subscription.DESCRIPTOR.fields
+    }
+
+
+@given(subscription_specs, st.sampled_from(hookline.PROFILE_NAMES))
+def test_a_spec_with_a_profile_comes_back_or_is_refused_for_the_field_that_the_profile_would_fill(
+    spec: SubscriptionSpec, name: str
+) -> None:
+    named = replace(spec, profile=name)
+    message = result(lambda: wire.write_subscription_spec(named))
+    if isinstance(message, InvalidArgument):
+        (violation,) = message.violations
+        field = violation.field.removeprefix("subscription.")
+        assert not getattr(named, field) or field == "signature_parameters"
+        assert getattr(hookline.profile(name).usual, field)
+    else:
+        assert wire.read_subscription_spec(message) == named
+
+
+@pytest.mark.parametrize("name", hookline.PROFILE_NAMES)
+def test_a_profile_fills_every_field_that_is_not_set(name: str) -> None:
+    message = subscription_pb2.SubscriptionSpec(url="https://example.com/", profile=name)
+    made = hookline.profile(name).spec(url="https://example.com/")
+    assert wire.read_subscription_spec(message) == made
+    assert wire.read_subscription_spec(wire.write_subscription_spec(made)) == made
+    message.timeout.seconds = 7
+    message.answers.delivered.append("204")
+    assert wire.read_subscription_spec(message) == replace(made, timeout=7.0, answers=AnswerRules(delivered=("204",)))
+
+
+def test_a_scheme_or_format_of_ones_own_leaves_the_profiles_parameters_and_template_behind() -> None:
+    message = subscription_pb2.SubscriptionSpec(profile="saber", signature_scheme="stripe")
+    assert wire.read_subscription_spec(message).signature_parameters == {}
+    message = subscription_pb2.SubscriptionSpec(profile="stripe", body_format=subscription_pb2.BODY_FORMAT_RAW)
+    assert wire.read_subscription_spec(message).body_template == ""
+    message = subscription_pb2.SubscriptionSpec(profile="saber", signature_parameters={"api_key": "k"})
+    assert wire.read_subscription_spec(message).signature_parameters["api_key_header"] == "X-API-Key"
+
+
+def test_an_unknown_profile_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        wire.read_subscription_spec(subscription_pb2.SubscriptionSpec(url="u", profile="strype"))
+    (violation,) = refused.value.violations
+    assert violation.field == "subscription.profile"
+    assert all(word in violation.description for word in ("'strype'", "stripe", "n8n"))
 
 
 attempts = made(
@@ -153,6 +251,7 @@ SUBSCRIPTIONS = made(
     state=st.sampled_from(SubscriptionState),
     create_time=times,
     update_time=times,
+    **NEW_FIELDS,
 )
 ROUND_TRIPS = {
     "event": (

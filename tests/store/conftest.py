@@ -1,17 +1,12 @@
-"""Every store passes the same suite: a further one joins by a line in `KINDS`."""
+"""Every store passes the same suite; the kinds stand in kinds.py."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from store.kinds import KINDS
 
-from hookline.clock import SystemClock
-from hookline.store import MemoryStore, SqliteStore, Store
-
-KINDS: dict[str, Callable[[Path], Store]] = {
-    "memory": lambda _: MemoryStore(SystemClock()),
-    "sqlite": lambda folder: SqliteStore(folder / "hookline.db", SystemClock()),
-}
+from hookline.store import Store
 
 
 @pytest.fixture(params=KINDS)

@@ -10,10 +10,9 @@ from typing import Any, ClassVar, TypeVar
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from store.kinds import KINDS
 from store.making import NOON, SECOND, TENANT, make_event, make_subscription, outcome
 
-from hookline.clock import SystemClock
-from hookline.store import MemoryStore, SqliteStore
 from hookline.store.protocol import (
     Accepted,
     ClaimRequest,
@@ -58,14 +57,13 @@ class Tracked:
 class StoreMachine(RuleBasedStateMachine):
     """Two nodes, two lanes (one in order), one store."""
 
-    file: ClassVar[bool] = False
+    kind: ClassVar[str] = "memory"
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
-        clock = SystemClock()
-        self.store = SqliteStore(Path(self.folder.name) / "s.db", clock) if self.file else MemoryStore(clock)
+        self.store = KINDS[self.kind](Path(self.folder.name))
         self.now = NOON
         self.events: dict[str, bytes] = {}
         self.deliveries: dict[str, Tracked] = {}
@@ -282,10 +280,16 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 class FileMachine(StoreMachine):
-    file = True
+    kind = "sqlite"
+
+
+class PostgresMachine(StoreMachine):
+    kind = "postgres"
 
 
 TestMemory = StoreMachine.TestCase
 TestMemory.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestSqlite = FileMachine.TestCase
 TestSqlite.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
+TestPostgres = PostgresMachine.TestCase
+TestPostgres.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)

@@ -49,7 +49,7 @@ async def test_an_unknown_lane_has_no_work(store: Store) -> None:
     key = LaneKey(TENANT, "nowhere")
     (claimed,) = await store.claim([ClaimRequest(key, None, 3)])
     (due,) = await store.due([DueRequest(key, NOON, 3)])
-    assert (claimed.works, claimed.more, due.works, due.next_due) == ((), False, (), None)
+    assert (tuple(claimed.works), claimed.more, tuple(due.works), due.next_due) == ((), False, (), None)
 
 
 async def test_a_delivered_work_is_over(store: Store) -> None:

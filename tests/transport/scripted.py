@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 Script = Callable[["Peer"], Awaitable[None]]
 
@@ -21,6 +22,10 @@ class Peer:
         head = (await self._reader.readuntil(b"\r\n\r\n"))[:-4]
         length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
         return head, await self._reader.readexactly(length)
+
+    def certificate(self) -> dict[str, Any] | None:
+        """What the sender showed in the TLS handshake."""
+        return self._writer.get_extra_info("peercert")
 
     async def say(self, data: bytes) -> None:
         self._writer.write(data)

@@ -24,6 +24,7 @@ from hookline.engine import Engine, EngineConfig, Observer
 from hookline.errors import Closed, FieldViolation, HooklineError, InvalidArgument
 from hookline.ids import IdSource
 from hookline.model import Change, Checkpoint, EmitResult, EventSpec
+from hookline.outbox import Outbox
 from hookline.store import Store
 from hookline.transport import AiohttpTransport, GuardPolicy, Poster
 from hookline.validation import check_tenant
@@ -66,6 +67,7 @@ class EmbeddedClient(Client):
         observer: Observer | None = None,
         random_source: random.Random | None = None,
         ids: IdSource | None = None,
+        outboxes: Sequence[Outbox] = (),
     ) -> None:
         """`open_store` makes a store that is not open yet; it is called once a process."""
         self._open_store = open_store
@@ -77,6 +79,7 @@ class EmbeddedClient(Client):
         self._observer = observer
         self._random = random_source
         self._ids = ids
+        self._outboxes = outboxes
         self._engine: Engine | None = None
         self._generation = -1
         self._starting: asyncio.Lock | None = None
@@ -139,6 +142,7 @@ class EmbeddedClient(Client):
             clock=self._clock,
             random_source=self._random,
             ids=self._ids,
+            outboxes=self._outboxes,
         )
         try:
             await engine.start()

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hookline.client import MAX_BATCH, Deliveries
 from hookline.clock import now_micros
 from hookline.embedded.door import Door, known_id, page, span
 from hookline.engine import Engine
+from hookline.engine.lapse import held_since
+from hookline.engine.pace import hold_of
 from hookline.errors import FailedPrecondition, HooklineError, InvalidArgument, NotFound
 from hookline.model import Attempt, Delivery, DeliveryState, Hold, HoldKind, Ordering, Page, Stats, Subscription, SubscriptionState
 from hookline.store.protocol import DeliveryFilter, LaneKey, StoredDelivery
@@ -124,6 +126,7 @@ class EmbeddedDeliveries(Deliveries):
 async def _held(engine: Engine, found: Sequence[StoredDelivery]) -> Sequence[Delivery]:
     """The deliveries, each pending one with what holds it, if anything does."""
     subscriptions: dict[tuple[str, str], Subscription | None] = {}
+    paces: dict[tuple[str, str], Hold | None] = {}
     result: list[Delivery] = []
     for _, delivery in found:
         if delivery.state is DeliveryState.PENDING:
@@ -131,13 +134,27 @@ async def _held(engine: Engine, found: Sequence[StoredDelivery]) -> Sequence[Del
             if key not in subscriptions:
                 subscriptions[key] = await engine.store.subscription(*key)
             subscription = subscriptions[key]
-            held = hold(delivery, subscription, now_micros(engine.clock))
+            now = now_micros(engine.clock)
+            held = hold(delivery, subscription, now)
             if held is None and subscription is not None and subscription.ordering is Ordering.BY_KEY:
                 held = await _behind(engine, delivery)
+            if held is None and subscription is not None:
+                if key not in paces:
+                    paces[key] = await _paced(engine, subscription, now)
+                held = paces[key]
             result.append(replace(delivery, hold=held))
         else:
             result.append(delivery)
     return result
+
+
+async def _paced(engine: Engine, subscription: Subscription, now: int) -> Hold | None:
+    """Its subscription's lane starts nothing for now; what the lane itself says is newer than what is kept of it."""
+    lane = engine.dispatcher.lanes.get(LaneKey(subscription.tenant, subscription.id))
+    if lane is not None:
+        return hold_of(lane.pace.text(), subscription.rate, now)
+    states = await engine.store.states(subscription.tenant, [subscription.id])
+    return hold_of(states.get(subscription.id, ""), subscription.rate, now)
 
 
 async def _behind(engine: Engine, delivery: Delivery) -> Hold | None:
@@ -153,15 +170,25 @@ async def _behind(engine: Engine, delivery: Delivery) -> Hold | None:
 
 def hold(delivery: Delivery, subscription: Subscription | None, now: int) -> Hold | None:
     """Why a pending delivery does not move; None if it is due, or under way."""
-    if subscription is not None and subscription.state is SubscriptionState.PAUSED:
-        return Hold(kind=HoldKind.PAUSED, reason=f"its subscription is paused: {subscription.state_reason}; resume it")
-    if subscription is not None and subscription.state is SubscriptionState.DISABLED:
-        return Hold(
-            kind=HoldKind.DISABLED, reason=f"its subscription is disabled: {subscription.state_reason}; mend it, then resume it"
-        )
+    since = None if subscription is None else held_since(subscription)
+    if subscription is not None and since is not None:
+        paused = subscription.state is SubscriptionState.PAUSED
+        kind = HoldKind.PAUSED if paused else HoldKind.DISABLED
+        what = "paused" if paused else "disabled"
+        remedy = "resume it" if paused else "mend it, then resume it"
+        until = None
+        if subscription.hold_for is not None:
+            until = max(delivery.create_time, since) + timedelta(seconds=subscription.hold_for)
+            remedy += f" before {_text(until)}, when it is cancelled as held for too long"
+        reason = f"its subscription was {what} at {_text(since)}: {subscription.state_reason}; {remedy}"
+        return Hold(kind=kind, reason=reason, until=until)
     due = delivery.next_attempt_time
     if due is None or due.timestamp() * 1_000_000 <= now:
         return None
     if delivery.attempts == 0:
         return Hold(kind=HoldKind.SCHEDULED, reason="the event is not to be delivered before this time", until=due)
     return Hold(kind=HoldKind.RETRY, reason=f"waits for its next attempt: {delivery.reason}", until=due)
+
+
+def _text(when: datetime) -> str:
+    return when.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,12 +1,16 @@
 """What the parts of the embedded client need of it."""
 
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from hookline.clock import micros
 from hookline.engine import Engine
 from hookline.errors import InvalidArgument, quoted
 from hookline.validation import check_id, check_page_size, check_string
+
+AFTER: Final = "after:"
+"""Begins the tokens of lists by name, so that another list's are noticed."""
+LONGEST_TOKEN: Final = 256
 
 
 class Door(Protocol):
@@ -38,8 +42,15 @@ def page(page_size: int, page_token: str) -> tuple[int, int | None]:
 def page_after(page_size: int, page_token: str) -> tuple[int, str]:
     """The limit and the name after which a page by name begins. Raises InvalidArgument."""
     check_page_size(page_size)
-    check_string(page_token, "page_token", 256)
-    return page_size, page_token
+    if page_token and not page_token.startswith(AFTER):
+        raise InvalidArgument.of("page_token", f"{quoted(page_token)} is not a token of this list; take next_page_token")
+    check_string(page_token, "page_token", LONGEST_TOKEN)
+    return page_size, page_token.removeprefix(AFTER)
+
+
+def token_after(name: str) -> str:
+    """The token of the page that begins after `name`."""
+    return AFTER + name
 
 
 def span(from_time: datetime | None, to_time: datetime | None) -> tuple[int | None, int | None]:

@@ -2,7 +2,7 @@
 
 from hookline.client import EventTypes
 from hookline.clock import moment, now_micros
-from hookline.embedded.door import Door, page_after
+from hookline.embedded.door import Door, page_after, token_after
 from hookline.errors import Conflict, NotFound, quoted
 from hookline.model import EventType, EventTypeSpec, Page
 from hookline.validation import check_event_type, check_type
@@ -55,7 +55,7 @@ class EmbeddedEventTypes(EventTypes):
         limit, after = page_after(page_size, page_token)
         engine = await self._door.engine()
         found = await engine.store.event_types(self._door.tenant(tenant), after=after, limit=limit)
-        return Page(items=tuple(found), next_page_token=found[-1].name if len(found) == limit else "")
+        return Page(items=tuple(found), next_page_token=token_after(found[-1].name) if len(found) == limit else "")
 
     async def delete(self, name: str, *, etag: str = "", tenant: str = "") -> None:
         """See `EventTypes`."""

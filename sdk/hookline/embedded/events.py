@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from hookline.client import Events
+from hookline.client import DEFAULT_REPLAY_RATE, Events
 from hookline.clock import moment, now_micros
 from hookline.embedded.door import Door, known_id, page, span
 from hookline.embedded.repeat import repeatable
@@ -15,8 +15,11 @@ from hookline.model import Event, Page, Replay
 from hookline.routing import is_pattern
 from hookline.store.protocol import EventFilter, Job, JobKind, Positioned
 from hookline.validation import check_type
+from hookline.validation.text import is_whole
 
 MAX_PATTERNS: Final = 100
+FASTEST_REPLAY: Final = 10_000
+"""Deliveries a second."""
 STRIDE: Final = 8
 """Events that are read first for a page; how many more at a time depends on their size."""
 LONGEST_PAGE: Final = 1024 * 1024
@@ -76,6 +79,7 @@ class EmbeddedEvents(Events):
         from_time: datetime | None = None,
         to_time: datetime | None = None,
         new_webhook_ids: bool = False,
+        max_per_second: int = DEFAULT_REPLAY_RATE,
         request_id: str = "",
         tenant: str = "",
     ) -> Replay:
@@ -90,6 +94,10 @@ class EmbeddedEvents(Events):
                 raise InvalidArgument.of(
                     f"event_types[{index}]", f"{quoted(pattern)} is no pattern; write invoice.paid, invoice.* or *"
                 )
+        if not (is_whole(max_per_second) and 1 <= max_per_second <= FASTEST_REPLAY):
+            raise InvalidArgument.of(
+                "max_per_second", f"{quoted(max_per_second)} is out of range; right is a whole number from 1 to {FASTEST_REPLAY}"
+            )
         subscription = await engine.store.subscription(name, known_id(subscription_id, "subscription_id"))
         if subscription is None:
             raise NotFound("subscription", subscription_id)
@@ -99,8 +107,9 @@ class EmbeddedEvents(Events):
             from_time=from_time,
             to_time=to_time or now,  # what comes later is delivered anyway
             new_webhook_ids=new_webhook_ids,
+            max_per_second=max_per_second,
         )
-        asked = (subscription_id, *event_types, str(from_time), str(to_time), str(new_webhook_ids))
+        asked = (subscription_id, *event_types, str(from_time), str(to_time), str(new_webhook_ids), str(max_per_second))
         repeat = await repeatable(engine, name, "ReplayEvents", request_id, asked)
         if repeat.first is not None:
             return await self.get_replay(repeat.first, tenant=name)

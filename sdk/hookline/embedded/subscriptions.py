@@ -1,30 +1,31 @@
 """Subscriptions of the embedded client: every rule about changing one."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, replace
 from dataclasses import fields as fields_of
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hookline.body import BodyError
 from hookline.client import Subscriptions
 from hookline.clock import moment, now_micros
-from hookline.embedded.door import Door, known_id, page_after
+from hookline.embedded.door import Door, known_id, page_after, token_after
 from hookline.embedded.repeat import repeatable
 from hookline.engine import Engine
+from hookline.engine.authentication import SHOWN, bearer
 from hookline.engine.lane import Lane, Memory
+from hookline.engine.lapse import lapse_all, lapse_held
+from hookline.engine.sender import FILTERED
 from hookline.engine.target import target
+from hookline.engine.turns import Tenant
 from hookline.errors import Conflict, FailedPrecondition, InvalidArgument, NotFound, quoted
 from hookline.ids import DELIVERY, EVENT, REPLAY, SUBSCRIPTION
 from hookline.model import (
-    ApiKey,
     Authentication,
-    BasicCredentials,
-    BearerToken,
+    ClientCertificate,
     Event,
     EventSpec,
-    OAuth2ClientCredentials,
     Ordering,
     Page,
     Pause,
@@ -34,9 +35,10 @@ from hookline.model import (
     SubscriptionState,
     TestResult,
 )
-from hookline.signing import generate_secret, scheme
+from hookline.model.authentication import without_secret
+from hookline.signing import SECRET_PARAMETERS, generate_secret, scheme
 from hookline.store.protocol import Job, JobKind, LaneKey, OwnedLane, Repeatable, Work
-from hookline.validation import check_event, check_string, check_subscription
+from hookline.validation import check_event, check_made_from_profile, check_string, check_subscription
 
 LOGGER: Final = logging.getLogger(__name__)
 LONGEST_OVERLAP: Final = 30 * 86_400.0
@@ -50,8 +52,6 @@ SAID: Final = frozenset(field.name for field in fields_of(SubscriptionSpec)) - {
 """What a subscription has of its spec as it was said."""
 CHANGEABLE: Final = SAID - {"profile"}
 CHANGE_TRIES: Final = 10
-SECRET_PARAMETERS: Final = frozenset({"api_key"})
-"""Parameters of a signature scheme that are never shown."""
 TEST_EVENT: Final = EventSpec(type="hookline.test", data=b'{"message":"This is a test event from hookline."}')
 
 
@@ -67,7 +67,8 @@ class EmbeddedSubscriptions(Subscriptions):
         engine = await self._door.engine()
         name = self._door.tenant(tenant)
         check_subscription(spec, allow_http_loopback=engine.config.allow_http_loopback)
-        repeat = await repeatable(engine, name, "CreateSubscription", request_id, (repr(spec), spec.secret))
+        check_made_from_profile(spec)
+        repeat = await repeatable(engine, name, "CreateSubscription", request_id, (repr(spec), spec.secret, _hidden(spec)))
         if repeat.first is not None:
             return await self.get(repeat.first, tenant=name)
         now = moment(now_micros(engine.clock))
@@ -80,7 +81,7 @@ class EmbeddedSubscriptions(Subscriptions):
             etag="1",
             create_time=now,
             update_time=now,
-            secrets=(Secret(value=spec.secret or generate_secret(spec.signature_scheme)),),
+            secrets=(Secret(value=spec.secret or generate_secret(spec.signature_scheme, spec.signature_parameters)),),
         )
         owner = engine.node.id
         made = await engine.store.add_subscription(subscription, owner=owner, request=repeat.request)
@@ -101,7 +102,7 @@ class EmbeddedSubscriptions(Subscriptions):
         limit, after = page_after(page_size, page_token)
         engine = await self._door.engine()
         found = await engine.store.subscriptions(self._door.tenant(tenant), after=after, limit=limit)
-        return Page(items=tuple(map(_public, found)), next_page_token=found[-1].id if len(found) == limit else "")
+        return Page(items=tuple(map(_public, found)), next_page_token=token_after(found[-1].id) if len(found) == limit else "")
 
     async def update(
         self, subscription_id: str, spec: SubscriptionSpec, *, fields: Sequence[str] = (), etag: str = "", tenant: str = ""
@@ -119,10 +120,17 @@ class EmbeddedSubscriptions(Subscriptions):
         def change(old: Subscription, _: datetime) -> Subscription:
             values = _values(spec)
             new = replace(old, **{field: values[field] for field in chosen})
+            new = replace(
+                new,
+                authentication=_with_secret(new.authentication, old.authentication),
+                client_certificate=_with_key(new.client_certificate, old.client_certificate),
+            )
+            new = replace(new, signature_parameters=_with_secrets(new.signature_parameters, old.signature_parameters))
             check_subscription(_spec(new), allow_http_loopback=engine.config.allow_http_loopback)
-            if new.signature_scheme != old.signature_scheme:
+            if (new.signature_scheme, new.signature_parameters) != (old.signature_scheme, old.signature_parameters):
+                signer = scheme(new.signature_scheme, new.signature_parameters)
                 for secret in old.secrets:
-                    scheme(new.signature_scheme).check_secret(secret.value)
+                    signer.check_secret(secret.value)
             if new.ordering is not old.ordering:
                 raise InvalidArgument.of("subscription.ordering", "is set when the subscription is created; create another one")
             return new
@@ -158,8 +166,13 @@ class EmbeddedSubscriptions(Subscriptions):
         check_string(reason, "reason", LONGEST_REASON)
         return _public(await self._change(subscription_id, tenant, _stopper(SubscriptionState.PAUSED, reason or "paused by hand")))
 
-    async def resume(self, subscription_id: str, *, tenant: str = "") -> Subscription:
+    async def resume(self, subscription_id: str, *, discard_held: bool = False, tenant: str = "") -> Subscription:
         """See `Subscriptions`."""
+        engine, found = await self._find(subscription_id, tenant)
+        if discard_held and found.state is not SubscriptionState.ACTIVE:
+            key = LaneKey(found.tenant, found.id)
+            await lapse_all(engine.store, key, engine.clock, reason="discarded when its subscription was resumed")
+        await lapse_held(engine.store, found, engine.clock)
 
         def change(old: Subscription, now: datetime) -> Subscription:
             if old.state is SubscriptionState.ACTIVE:
@@ -178,7 +191,7 @@ class EmbeddedSubscriptions(Subscriptions):
         if not 0 <= overlap <= LONGEST_OVERLAP:
             raise InvalidArgument.of("overlap", f"{overlap} s; choose 0 s to {LONGEST_OVERLAP:g} s (30 days)")
         engine, found = await self._find(subscription_id, tenant)
-        signer = scheme(found.signature_scheme)
+        signer = scheme(found.signature_scheme, found.signature_parameters)
         if secret:
             signer.check_secret(secret)
         asked = (subscription_id, secret, str(overlap))
@@ -218,20 +231,24 @@ class EmbeddedSubscriptions(Subscriptions):
         ready = target(found)
         sample = _sample(found.tenant, spec, spec.id or engine.ids.new(EVENT), moment(now))
         try:
-            request = ready.request(sample, sample.id, now)
+            shaped = sample if ready.shape is None else await engine.sender.preparation.shaped(ready, ready.shape, sample)
+            if shaped is None:
+                raise FailedPrecondition(f"{FILTERED}; nothing would be sent")
+            token = () if ready.oauth2 is None else (bearer(SHOWN),)  # none is fetched to show a request
+            request = ready.request(shaped, sample.id, now, token=token)
         except BodyError as error:
             raise FailedPrecondition(str(error)) from error
+        headers = ready.shown(request.headers)
         if dry_run:
-            return TestResult(url=request.url, headers=request.headers, body=request.body, attempt=None)
+            return TestResult(url=request.url, headers=headers, body=request.body, attempt=None)
         work = Work(found.tenant, found.id, 0, None, engine.ids.new(DELIVERY), sample.id, sample, 1, 0, 0, 0)
         started, answer = await engine.sender.send(ready, work)
-        lane = Lane(OwnedLane(LaneKey(found.tenant, found.id), 0, ordered=False), ready, window=1, memory=Memory(0))
-        settlement, _ = engine.sender.judge(lane, ready, work, started, answer)
-        attempt = settlement.attempt
+        assert answer is not None  # the filter has admitted it
+        owned = OwnedLane(LaneKey(found.tenant, found.id), 0, ordered=False)
+        lane = Lane(owned, ready, Tenant(found.tenant, 1), now=now, window=1, memory=Memory(0))
+        attempt = engine.sender.judge(lane, ready, work, started, answer).settlement.attempt
         assert attempt is not None
-        return TestResult(
-            url=request.url, headers=request.headers, body=request.body, attempt=replace(attempt, next_attempt_time=None)
-        )
+        return TestResult(url=request.url, headers=headers, body=request.body, attempt=replace(attempt, next_attempt_time=None))
 
     async def _find(self, subscription_id: str, tenant: str) -> tuple[Engine, Subscription]:
         engine = await self._door.engine()
@@ -264,18 +281,19 @@ class EmbeddedSubscriptions(Subscriptions):
         raise Conflict(f"subscription {subscription_id} keeps changing; try again")
 
 
-async def disable(engine: Engine, tenant: str, subscription_id: str, reason: str) -> None:
-    """The receiver wants no more: stop, until somebody resumes it."""
+async def disable(engine: Engine, tenant: str, subscription_id: str, url: str, reason: str) -> None:
+    """The receiver at `url` wants no more: stop, until somebody resumes it. What stands at another URL by now goes on."""
     stop = _stopper(SubscriptionState.DISABLED, reason)
     for _ in range(CHANGE_TRIES):
         old = await engine.store.subscription(tenant, subscription_id)
-        if old is None or old.state is not SubscriptionState.ACTIVE:
+        if old is None or old.state is not SubscriptionState.ACTIVE or old.url != url:
             return
         now = moment(now_micros(engine.clock))
         new = replace(stop(old, now), etag=str(int(old.etag) + 1), update_time=now)
         if await engine.store.replace_subscription(new, etag=old.etag):
             LOGGER.warning("subscription %s is disabled: %s", subscription_id, reason)
             await engine.refresh(tenant)
+            engine.notices.disabled(new)
             return
 
 
@@ -309,21 +327,37 @@ def _public(subscription: Subscription) -> Subscription:
         signature_parameters={
             name: value for name, value in subscription.signature_parameters.items() if name not in SECRET_PARAMETERS
         },
-        authentication=None if authentication is None else _without_secret(authentication),
+        authentication=None if authentication is None else without_secret(authentication),
         client_certificate=None if certificate is None else replace(certificate, private_key=""),
     )
 
 
-def _without_secret(authentication: Authentication) -> Authentication:
-    match authentication:
-        case BearerToken():
-            return replace(authentication, token="")
-        case BasicCredentials():
-            return replace(authentication, password="")
-        case ApiKey():
-            return replace(authentication, value="")
-        case OAuth2ClientCredentials():
-            return replace(authentication, client_secret="")
+def _with_secrets(new: Mapping[str, str], old: Mapping[str, str]) -> Mapping[str, str]:
+    """`new` with those of `old` that its caller was never shown, if it still names a header for them."""
+    kept = {name: old[name] for name in SECRET_PARAMETERS if name in old and name not in new and f"{name}_header" in new}
+    return {**new, **kept}
+
+
+def _with_secret(new: Authentication | None, old: Authentication | None) -> Authentication | None:
+    """`new` with the secret of `old` that its caller was never shown, if it is the same but for that."""
+    return old if new is not None and old is not None and new == without_secret(old) else new
+
+
+def _with_key(new: ClientCertificate | None, old: ClientCertificate | None) -> ClientCertificate | None:
+    """As `_with_secret`."""
+    return old if new is not None and old is not None and new == replace(old, private_key="") else new
+
+
+def _hidden(spec: SubscriptionSpec) -> str:
+    """What the `repr` of a spec leaves out: a repeated request is the same only if that is the same too."""
+    authentication, certificate = spec.authentication, spec.client_certificate
+    return repr(
+        (
+            authentication and astuple(authentication),
+            certificate and astuple(certificate),
+            sorted(spec.signature_parameters.items()),
+        )
+    )
 
 
 def _spec(subscription: Subscription) -> SubscriptionSpec:

@@ -5,11 +5,12 @@ routed with and the store refuses a stale one.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from hookline.body.shape import Shape
 from hookline.engine.target import Target, target
-from hookline.model import EventType
+from hookline.model import Event, EventType
 from hookline.routing import Routes
 from hookline.store.protocol import Store
 
@@ -22,6 +23,14 @@ class View:
     routes: Routes[str]
     targets: dict[str, Target]
     enforced: dict[str, EventType]
+    filters: dict[str, Shape]
+    """Of the subscriptions that have a filter."""
+
+
+def admitted(view: View, lanes: Sequence[str], event: Event) -> Sequence[str]:
+    """Those of `lanes` whose filter does not refuse the event; a filter that costs more is asked when it is sent."""
+    filters = view.filters
+    return [lane for lane in lanes if (shape := filters.get(lane)) is None or not shape.refuses(event)]
 
 
 class CatalogueCache:
@@ -75,6 +84,9 @@ class CatalogueCache:
                 routes=Routes((subscription.id, subscription.event_types) for subscription in stored.subscriptions),
                 targets=targets,
                 enforced={kind.name: kind for kind in stored.event_types if kind.enforce},
+                filters={
+                    name: one.shape for name, one in targets.items() if one.shape is not None and one.shape.filter is not None
+                },
             )
             if before is None or view.revision >= before.revision:
                 self._views[tenant] = view

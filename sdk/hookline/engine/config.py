@@ -1,11 +1,16 @@
 """What can be set of an engine; the defaults serve one machine."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
+
+from hookline.errors import InvalidArgument, quoted
+from hookline.validation.text import is_whole
 
 DAY: Final = 86_400.0
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
+HEAVIEST: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +27,10 @@ class EngineConfig:
     """The largest `data` of an event."""
     max_unacknowledged: int = 20_000
     """Events that wait for their commit; beyond it, emits are refused with ResourceExhausted."""
+    max_unacknowledged_bytes: int = 64 * MIB
+    """Bytes of data of events that wait for their commit; the same beyond it."""
+    disk_margin: int = 64 * MIB
+    """Bytes that must be left on the disk of an SQLite store; below it, emits are refused with ResourceExhausted. 0: any."""
     lease_ttl: float = 10.0
     """A node that has not beaten for so long has lost its lanes."""
     floor_poll: float = 1.0
@@ -34,5 +43,15 @@ class EngineConfig:
     """Finished deliveries, their attempts and their events are kept for so long."""
     idempotency_window: float = 30 * DAY
     """Ids and idempotency keys are remembered for at least so long."""
+    tenant_weights: Mapping[str, int] = field(default_factory=dict)
+    """How many turns a tenant has in a round when there is more to do than slots, and how many slots; 1 if it is not named."""
     allow_http_loopback: bool = False
     """Development: receivers on loopback, and http to them."""
+
+    def __post_init__(self) -> None:
+        """Raise InvalidArgument for a weight that is none."""
+        for tenant, weight in self.tenant_weights.items():
+            if not is_whole(weight) or not 1 <= weight <= HEAVIEST:
+                raise InvalidArgument.of(
+                    f"tenant_weights.{tenant}", f"{quoted(weight)} is out of range; right is a whole number from 1 to {HEAVIEST}"
+                )

@@ -5,7 +5,8 @@ an attempt, and when there is nothing to do there are no workers.
 """
 
 import asyncio
-from collections import deque
+import heapq
+import itertools
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -15,15 +16,23 @@ from hookline.engine.catalogue import View
 from hookline.engine.config import EngineConfig
 from hookline.engine.lane import Lane, Memory
 from hookline.engine.ordered import OrderedLane
+from hookline.engine.pace import Event
 from hookline.engine.reader import Reader
-from hookline.engine.sender import Sender
+from hookline.engine.sender import WELL, Judged, Sender
 from hookline.engine.settle import Settler
+from hookline.engine.slots import Slots
 from hookline.engine.target import Target
+from hookline.engine.turns import Turns
 from hookline.store.protocol import LaneKey, OwnedLane, Result, Settlement, Work, WorkQueue
 
 UNSETTLED_A_SLOT: Final = 8
 """Outcomes per slot that may wait for the disk before nothing new is started."""
-
+LEFT_OVER: Final = 64
+"""Lanes in the heap that rest no more and may stay, beside two for each that is held."""
+LONG: Final = 1_000_000
+"""Microseconds of rest from which on it is kept in the store, so that others can say why nothing moves."""
+SHORTEST_LOOK: Final = 0.05
+"""Seconds to the next look at those that rest, when a look has found that no time has passed."""
 
 DOUBT: Final = 10.0
 """Seconds from a hint that was lost to a new reading of the orders; at most one reading in so many."""
@@ -37,11 +46,17 @@ class Hooks(NamedTuple):
     node: Callable[[], int]
     may_start: Callable[[], bool]
     """The lease is valid, and the engine is not stopping."""
-    disable: Callable[[str, str, str], None]
-    """The receiver wants no more: tenant, subscription, reason."""
+    disable: Callable[[str, str, str, str], None]
+    """The receiver wants no more, or has only failed for too long: tenant, subscription, its URL then, reason."""
     attempted: Callable[[Settlement], None]
     flushed: Callable[[], None]
     """Outcomes are on disk."""
+    keep: Callable[[Lane], None]
+    """What a lane's pace says is to be kept in the store."""
+    failing: Callable[[Lane, Settlement], None]
+    """A receiver has only failed for long."""
+    ended: Callable[[Settlement], None]
+    """A delivery is given up, and that is on disk."""
 
 
 def _time_of(work: Work, not_before: datetime) -> int:
@@ -62,7 +77,12 @@ class Dispatcher:
         self._config = config
         self._clock = clock
         self._hooks = hooks
-        self._round: deque[Lane] = deque()
+        self._turns = Turns(config.tenant_weights)
+        self._slots = Slots(config.node_concurrency)
+        self._resting: list[tuple[float, int, Lane]] = []
+        """Lanes that wait for a time, by that; only an entry with the lane's own time counts."""
+        self._order = itertools.count()
+        self._alarm: asyncio.TimerHandle | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self._touched: dict[Lane, None] = {}
         """Lanes of which outcomes were written in the commit that is being told."""
@@ -80,7 +100,14 @@ class Dispatcher:
                 return
             self.remove(held)
         kind = OrderedLane if owned.ordered else Lane
-        lane = self.lanes[owned.key] = kind(owned, target, window=self._config.lane_window, memory=self._memory)
+        lane = self.lanes[owned.key] = kind(
+            owned,
+            target,
+            self._turns.tenant(owned.key.tenant),
+            now=now_micros(self._clock),
+            window=self._config.lane_window,
+            memory=self._memory,
+        )
         self.reader.want(lane)
 
     def remove(self, lane: Lane) -> None:
@@ -106,6 +133,10 @@ class Dispatcher:
                 self.remove(lane)
             elif target is not lane.target:
                 lane.target = target
+                lane.pace.configure(target.subscription, now_micros(self._clock))
+                lane.resting, lane.crowded = 0.0, False
+                if lane.pace.unkept:
+                    self._hooks.keep(lane)
                 if not target.active:
                     lane.empty()
                 self._enter(lane)
@@ -174,8 +205,9 @@ class Dispatcher:
 
     async def drain(self, grace: float) -> None:
         """Wait for what is on the wire, at most `grace` seconds; then cut it off. Nothing new may start meanwhile."""
-        if self._doubt is not None:
-            self._doubt.cancel()
+        for timer in (self._doubt, self._alarm):
+            if timer is not None:
+                timer.cancel()
         if self._workers:
             _, late = await asyncio.wait(self._workers, timeout=grace)
             for worker in late:
@@ -204,36 +236,99 @@ class Dispatcher:
         not_before = work.event.not_before_time
         if not_before is not None and (due := _time_of(work, not_before)) > started:
             settlement = Settlement(work, lane.epoch, Result.WAIT, None, "scheduled", started, due, 0)
-            gone = False
+            judged = Judged(settlement, False, WELL)
         else:
             try:
-                settlement, gone = await self._sender.attempt(lane, work)
+                judged = await self._sender.attempt(lane, work)
             except asyncio.CancelledError:
-                self._finish(lane, work, self._sender.interrupted(lane, work, started))
+                self._finish(lane, work, Judged(self._sender.interrupted(lane, work, started), False, WELL))
                 raise
-        self._finish(lane, work, settlement)
-        if gone:
-            self._hooks.disable(work.tenant, work.lane, settlement.reason)
+        self._finish(lane, work, judged)
+        attempt = judged.settlement.attempt
+        if judged.disable and attempt is not None:
+            self._hooks.disable(work.tenant, work.lane, attempt.url, attempt.detail)
 
-    def _finish(self, lane: Lane, work: Work, settlement: Settlement) -> None:
+    def _finish(self, lane: Lane, work: Work, judged: Judged) -> None:
+        settlement = judged.settlement
         lane.release(work)
+        self._slots.busy -= 1
+        event = lane.pace.finished(settlement, judged.outcome, lane.in_flight)
+        lane.crowded = False
         self._enter(lane)
+        for fitting in self._slots.freed(lane.tenant):
+            self._enter(fitting)
         self._hooks.attempted(settlement)
         self.settler.submit(lane, settlement)
+        if event.keep:
+            self._tell(lane, settlement, event)
+
+    def _tell(self, lane: Lane, settlement: Settlement, event: Event) -> None:
+        if self.lanes.get(lane.key) is not lane:
+            return
+        self._hooks.keep(lane)
+        if event.failing:
+            self._hooks.failing(lane, settlement)
+        if event.give_up:
+            self._hooks.disable(*lane.key, lane.target.subscription.url, event.give_up)
 
     def _next(self) -> tuple[Lane, Work] | None:
         if not self._hooks.may_start() or self.settler.load > UNSETTLED_A_SLOT * self._config.node_concurrency:
             return None
-        while self._round:
-            lane = self._round.popleft()
+        while (lane := self._turns.next()) is not None:
             lane.in_round = False
-            if lane.runnable:
-                work = lane.take()
-                self._enter(lane)
-                if lane.behind or lane.waits:
-                    self.reader.want(lane)
-                return lane, work
+            if not lane.runnable or not (lane.pace.free or self._may_go(lane)):
+                continue
+            if not self._slots.fits(lane):
+                self._slots.wait(lane)
+                continue
+            work = lane.take()
+            self._slots.busy += 1
+            if not lane.pace.free:
+                lane.pace.started(work.pos, now_micros(self._clock))
+            self._enter(lane)
+            if lane.behind or lane.waits:
+                self.reader.want(lane)
+            return lane, work
         return None
+
+    def _may_go(self, lane: Lane) -> bool:
+        """Whether the lane's pace lets an attempt start now; if not, it is looked at again when that may have changed."""
+        now = now_micros(self._clock)
+        until = lane.pace.wait(now)
+        if until:
+            # By the monotonic clock: one that is set back for hours must not stop the lane for hours.
+            lane.resting = self._clock.monotonic() + (until - now) / 1_000_000
+            heapq.heappush(self._resting, (lane.resting, next(self._order), lane))
+            if len(self._resting) > 2 * len(self.lanes) + LEFT_OVER:
+                self._resting = [entry for entry in self._resting if entry[2].resting == entry[0]]
+                heapq.heapify(self._resting)
+            if until - now >= LONG and lane.pace.unkept:
+                self._hooks.keep(lane)
+            if self._resting[0][2] is lane:
+                self._set_alarm(0.0)
+        return until == 0
+
+    def _wake_rested(self) -> None:
+        now = self._clock.monotonic()
+        self._alarm = None
+        woken = False
+        while self._resting and self._resting[0][0] <= now:
+            until, _, lane = heapq.heappop(self._resting)
+            woken = True
+            if lane.resting == until:
+                lane.resting = 0.0
+                self._enter(lane)
+        self._set_alarm(0.0 if woken else SHORTEST_LOOK)
+        self._pump_soon()
+
+    def _set_alarm(self, least: float) -> None:
+        """One timer for the first of those that rest, in `least` seconds at the earliest: a process may have been stopped."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._resting:
+            wait = max(least, self._resting[0][0] - self._clock.monotonic() + 0.0005)
+            self._alarm = asyncio.get_running_loop().call_later(wait, self._wake_rested)
 
     def _recheck_orders(self) -> None:
         """The head of a key may have been cancelled unheard of, behind which nothing would go on."""
@@ -243,12 +338,12 @@ class Dispatcher:
                 self.reread(lane.key)
 
     def _enter(self, lane: Lane) -> None:
-        if not lane.in_round and lane.runnable:
+        if not lane.in_round and not lane.resting and not lane.crowded and lane.runnable:
             lane.in_round = True
-            self._round.append(lane)
+            self._turns.add(lane)
 
     def _pump_soon(self) -> None:
-        if not self._pumping and self._round:
+        if not self._pumping and self._turns:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self.pump)
 
@@ -263,6 +358,8 @@ class Dispatcher:
     def _settled(self, lane: Lane, settlement: Settlement) -> None:
         lane.settled(settlement)
         self._touched[lane] = None
+        if settlement.result is Result.EXHAUSTED:
+            self._hooks.ended(settlement)
 
     def _lost(self, lane: Lane) -> None:
         if self.lanes.get(lane.key) is lane:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final
 
 from hookline.clock import Clock, SystemClock
@@ -12,21 +13,30 @@ from hookline.engine.catalogue import CatalogueCache, View
 from hookline.engine.config import EngineConfig
 from hookline.engine.dispatch import Dispatcher, Hooks
 from hookline.engine.ingest import Ingest
+from hookline.engine.keeper import Keeper
+from hookline.engine.lane import Lane
+from hookline.engine.lapse import lapse
 from hookline.engine.node import Node
+from hookline.engine.notices import Notices
+from hookline.engine.outboxes import drain_outbox
 from hookline.engine.retention import retain
 from hookline.engine.router import Router
 from hookline.engine.sender import Sender
 from hookline.errors import HooklineError
 from hookline.ids import IdSource
+from hookline.outbox import Outbox
 from hookline.store.protocol import LaneKey, Routed, Settlement, Store, Wake, WakeKind, Work
 from hookline.transport import Poster
 
 LOGGER: Final = logging.getLogger(__name__)
+LAPSE_POLLS: Final = 10
+"""Floor polls between looks at what was held too long."""
 RESTART: Final = 1.0
 """Seconds after which a task that failed begins again."""
 Observer = Callable[[Settlement], None]
 """Told of every outcome before it is written; must return at once."""
-Disabler = Callable[[str, str, str], Coroutine[Any, Any, None]]
+Disabler = Callable[[str, str, str, str], Coroutine[Any, Any, None]]
+"""Disables a subscription, if it still has this URL: tenant, subscription, URL, reason."""
 
 
 class Engine:
@@ -44,6 +54,7 @@ class Engine:
         clock: Clock | None = None,
         random_source: random.Random | None = None,
         ids: IdSource | None = None,
+        outboxes: Sequence[Outbox] = (),
     ) -> None:
         """Without `deliver` it takes events and leaves deliveries to other processes on the same store."""
         self.store = store
@@ -54,20 +65,25 @@ class Engine:
         """Rings when outcomes are on disk."""
         self.stopping = False
         self._deliver = deliver
+        self._outboxes = outboxes
         self._disable = disable
         self._tasks: list[asyncio.Task[None]] = []
         self._passing: set[asyncio.Task[None]] = set()
         self.catalogue = CatalogueCache(store, self._catalogue_changed)
-        self.sender = Sender(poster, self.clock, self.ids, random_source or random.Random())  # jitter, no secret
+        self.sender = Sender(poster, self.clock, self.ids, random_source or random.Random(), store)  # jitter, no secret
         hooks = Hooks(
             node=lambda: self.node.id,
             may_start=lambda: self.node.holds_lease and not self.stopping,
             disable=lambda *what: self._pass(self._disable(*what)),
             attempted=_ignore if observer is None else _guarded(observer),
             flushed=self.changed.ring,
+            keep=self._keep,
+            failing=self._failing,
+            ended=self._given_up,
         )
         self.dispatcher = Dispatcher(store, self.sender, config, self.clock, hooks)
-        self.node = Node(store, self.catalogue, self.dispatcher, config=config, clock=self.clock, heard=self._heard)
+        self.keeper = Keeper(store, lambda: self.node.id)
+        self.node = Node(store, self.catalogue, self.dispatcher, self.keeper, config=config, clock=self.clock, heard=self._heard)
         self.router = Router(store, self.catalogue, config, self.clock, self.ids)
         self.ingest = Ingest(
             store,
@@ -79,19 +95,30 @@ class Engine:
             accepted=self._accepted,
             doubtful=self._doubtful,
         )
+        self.notices = Notices(self.ingest, self.catalogue, self._pass)
 
     async def start(self) -> None:
         """Open the store and, if this process delivers, join. Raises StoreError, Unavailable."""
         await self.store.open()
         if not self._deliver:
+            self._begin(("pressure", self._watch_pressure))
             return
         await self.node.join()
-        for name, run in (
+        found = enumerate((*await self.store.outboxes(), *self._outboxes), 1)
+        self._begin(
+            ("pressure", self._watch_pressure),
             ("node", self.node.run),
             ("reader", self.dispatcher.reader.run),
             ("router", self.router.run),
+            ("keeper", self.keeper.run),
+            *((f"outbox-{number}", partial(drain_outbox, outbox, self.ingest, self.config)) for number, outbox in found),
+            ("lapse", lambda: lapse(self.store, self.dispatcher.lanes.values, self.clock, LAPSE_POLLS * self.config.floor_poll)),
             ("retention", lambda: retain(self.store, self.config, self.clock)),
-        ):
+        )
+
+    def _begin(self, *tasks: tuple[str, Callable[[], Coroutine[Any, Any, None]]]) -> None:
+        """Run these, for ever."""
+        for name, run in tasks:
             self._tasks.append(asyncio.create_task(_keep(name, run), name=f"hookline-{name}"))
 
     async def stop(self, grace: float | None = None) -> None:
@@ -103,7 +130,10 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._passing, return_exceptions=True)
         self.dispatcher.reader.close()
+        await self.sender.preparation.close()
         try:
+            if self.node.id:
+                await self.keeper.keep(list(self.dispatcher.lanes.values()))
             await self.node.leave()
         except HooklineError as error:
             LOGGER.warning("could not give the lanes back; others take them when they find this process gone: %s", error)
@@ -113,6 +143,20 @@ class Engine:
     async def refresh(self, tenant: str) -> View:
         """Read a tenant's catalogue again after a change, so that the change holds from here on in this process."""
         return await self.catalogue.load(tenant)
+
+    async def _watch_pressure(self) -> None:
+        """Take nothing new while the store has no room for it, for ever."""
+        while True:
+            try:
+                pressure = await self.store.pressure(self.config.disk_margin)
+            except OSError as error:
+                pressure = f"the disk of the store cannot be asked for its room ({error.strerror})"
+            if pressure and not self.ingest.pressure:
+                LOGGER.error("%s; no event is taken until then", pressure)
+            elif self.ingest.pressure and not pressure:
+                LOGGER.warning("the store has room again; events are taken")
+            self.ingest.pressure = pressure
+            await asyncio.sleep(self.config.floor_poll)
 
     def _accepted(self, routed: Routed, positions: Sequence[int]) -> None:
         """Hand new deliveries straight from the commit to the lanes that this node holds."""
@@ -127,6 +171,15 @@ class Engine:
         """The answer to an append is lost: should it have been done, nobody will hear of it but by looking."""
         self.dispatcher.look({LaneKey(routed.event.tenant, delivery.lane) for routed in batch for delivery in routed.deliveries})
         self.router.nudge()
+
+    def _keep(self, lane: Lane) -> None:
+        self.keeper.want(lane)
+
+    def _failing(self, lane: Lane, settlement: Settlement) -> None:
+        self.notices.failing(lane, settlement)
+
+    def _given_up(self, settlement: Settlement) -> None:
+        self.notices.exhausted(settlement)
 
     def _catalogue_changed(self, tenant: str, view: View) -> None:
         self.dispatcher.retarget(tenant, view)
@@ -190,5 +243,9 @@ def _guarded(observer: Observer) -> Observer:
 
 
 def _report(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    if isinstance(error, HooklineError):  # the store is away, or closing
+        LOGGER.warning("%s could not be finished: %s", task.get_name(), error)
+    else:
         LOGGER.error("task %s failed", task.get_name(), exc_info=error)

@@ -7,11 +7,12 @@ from typing import Final, NamedTuple
 
 from hookline.clock import Clock, moment, now_micros
 from hookline.engine.batcher import Batcher
-from hookline.engine.catalogue import CatalogueCache, View
+from hookline.engine.catalogue import CatalogueCache, View, admitted
 from hookline.engine.config import EngineConfig
-from hookline.errors import AlreadyExists, Closed, HooklineError, InvalidArgument, ResourceExhausted
+from hookline.errors import AlreadyExists, Closed, HooklineError, InvalidArgument, ResourceExhausted, quoted
 from hookline.ids import DELIVERY, EVENT, IdSource
 from hookline.model import EmitResult, Event, EventSpec
+from hookline.routing import OPERATIONAL
 from hookline.store.protocol import Accepted, Appended, Clash, Duplicate, NewDelivery, Routed, Store
 from hookline.validation import check_against_schema, check_event
 
@@ -19,6 +20,8 @@ APPEND_LIMIT: Final = 2_000
 """Events in one commit."""
 UNREPEATABLE: Final = b""
 """The digest of an event that came without id and key; equal to no other."""
+PRESSED: Final = 5.0
+"""Seconds after which a caller may come back when the store has no room."""
 ROUTE_TRIES: Final = 20
 """How often an event is routed again while the catalogue keeps changing."""
 
@@ -61,40 +64,61 @@ class Ingest:
         self._accepted = accepted
         self._doubtful = doubtful
         self._closed = False
+        self.pressure = ""
+        """Why nothing is taken for now, in words; empty if something is."""
+        self._bytes = 0
+        """Of the data of events that are not answered."""
         self._batcher: Batcher[Routed, Appended] = Batcher(self._append, limit=APPEND_LIMIT)
 
-    async def emit(self, tenant: str, specs: Sequence[EventSpec]) -> Sequence[EmitOutcome]:
-        """Take events; outcome i belongs to spec i.
+    async def emit(self, tenant: str, specs: Sequence[EventSpec], *, own: bool = False) -> Sequence[EmitOutcome]:
+        """Take events; outcome i belongs to spec i. Only the engine's `own` may be of operational types.
 
         Raises Unavailable (nothing is known of any), ResourceExhausted, Closed.
         """
         if self._closed:
             raise Closed("the engine stops; it takes no more events")
-        if self._batcher.load + len(specs) > self._config.max_unacknowledged:
-            raise ResourceExhausted(f"{self._batcher.load} events wait for the disk already; come back later", retry_after=0.1)
+        size = sum(map(_size, specs))
+        self._make_sure(len(specs), size)
+        self._bytes += size
+        try:
+            return await self._take(tenant, specs, own=own)
+        finally:
+            self._bytes -= size
+
+    def _make_sure(self, count: int, size: int) -> None:
+        """Raise ResourceExhausted if more would wait for the store than may."""
+        if self.pressure:
+            raise ResourceExhausted(f"{self.pressure}; no event is taken until then", retry_after=PRESSED)
+        load = self._batcher.load
+        if load + count > self._config.max_unacknowledged:
+            raise ResourceExhausted(f"{load} events wait for the disk already; come back later", retry_after=0.1)
+        if self._bytes and self._bytes + size > self._config.max_unacknowledged_bytes:
+            raise ResourceExhausted(f"{self._bytes} bytes of events wait for the disk already; come back later", retry_after=0.1)
+
+    async def _take(self, tenant: str, specs: Sequence[EventSpec], *, own: bool) -> Sequence[EmitOutcome]:
         view = self._catalogue.known(tenant) or await self._catalogue.get(tenant)
         outcomes: list[EmitOutcome | None] = [None] * len(specs)
-        admitted: list[_Admitted] = []
+        valid: list[_Admitted] = []
         now = now_micros(self._clock)
         for index, spec in enumerate(specs):
             try:
-                admitted.append(self._admit(tenant, index, spec, now))
+                valid.append(self._admit(tenant, index, spec, now, own=own))
             except InvalidArgument as error:
                 outcomes[index] = error
         for _ in range(ROUTE_TRIES):
-            routed = self._routed(view, admitted, outcomes)
+            routed = self._routed(view, valid, outcomes)
             if not routed:
                 break
             answers = await self._batcher.submit(routed)
-            admitted = [
+            valid = [
                 one
-                for one, answer in zip((one for one in admitted if outcomes[one.place] is None), answers, strict=True)
+                for one, answer in zip((one for one in valid if outcomes[one.place] is None), answers, strict=True)
                 if not self._answered(one, answer, outcomes)
             ]
-            if not admitted:
+            if not valid:
                 break
             view = await self._catalogue.load(tenant)
-        for one in admitted:
+        for one in valid:
             if outcomes[one.place] is None:
                 outcomes[one.place] = ResourceExhausted("the subscriptions keep changing; come back later", retry_after=0.1)
         return outcomes  # type: ignore[return-value]  # every None was replaced above
@@ -104,9 +128,11 @@ class Ingest:
         self._closed = True
         await self._batcher.drain()
 
-    def _admit(self, tenant: str, index: int, spec: EventSpec, now: int) -> _Admitted:
+    def _admit(self, tenant: str, index: int, spec: EventSpec, now: int, *, own: bool) -> _Admitted:
         accept_time = moment(now)
         check_event(spec, max_data=self._config.max_data, now=accept_time)
+        if not own and spec.type.startswith(OPERATIONAL):
+            raise InvalidArgument.of("event.type", f"{quoted(spec.type)} is of hookline's own types; right is another beginning")
         event = Event(
             tenant=tenant,
             id=spec.id or self._ids.new(EVENT),
@@ -128,16 +154,18 @@ class Ingest:
         repeatable = spec.id or spec.idempotency_key
         return _Admitted(index, event, digest(spec) if repeatable else UNREPEATABLE)
 
-    def _routed(self, view: View, admitted: Sequence[_Admitted], outcomes: list[EmitOutcome | None]) -> list[Routed]:
+    def _routed(self, view: View, events: Sequence[_Admitted], outcomes: list[EmitOutcome | None]) -> list[Routed]:
         routed: list[Routed] = []
-        new, limit, enforced = self._ids.new, self._config.fanout_limit, view.enforced
-        for place, event, content in admitted:
+        new, limit, enforced, filters = self._ids.new, self._config.fanout_limit, view.enforced, view.filters
+        for place, event, content in events:
             if enforced and (kind := enforced.get(event.type)) is not None:
                 violation = check_against_schema(kind.schema, event.data)
                 if violation is not None:
                     outcomes[place] = InvalidArgument(violation)
                     continue
-            lanes = view.routes.match(event.type)
+            lanes: Sequence[str] = view.routes.match(event.type)
+            if filters and len(lanes) <= limit:
+                lanes = admitted(view, lanes, event)
             if len(lanes) > limit:
                 routed.append(Routed(event, content, view.revision, (), fanout=True))
             else:
@@ -171,6 +199,11 @@ class Ingest:
             case _:
                 return False
         return True
+
+
+def _size(spec: EventSpec) -> int:
+    data: object = spec.data  # it was not looked at yet
+    return len(data) if isinstance(data, bytes) else 0
 
 
 def digest(spec: EventSpec) -> bytes:

@@ -9,7 +9,9 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
+from hookline.engine.pace import Pace
 from hookline.engine.target import Target
+from hookline.engine.turns import Tenant
 from hookline.store.protocol import ClaimAnswer, Cursor, DueAnswer, OwnedLane, Settlement, Work
 
 OVERHEAD: Final = 1_024
@@ -34,8 +36,10 @@ class Memory:
 class Lane:
     """The window of a lane without order; see `OrderedLane` for the other kind."""
 
-    def __init__(self, owned: OwnedLane, target: Target, *, window: int, memory: Memory) -> None:
+    def __init__(self, owned: OwnedLane, target: Target, tenant: Tenant, *, now: int, window: int, memory: Memory) -> None:
         """A lane just taken: nothing is known of what the store has for it, so it must be read."""
+        self.tenant = tenant
+        self.pace = Pace(target.subscription, owned.state, now)
         self.owned = owned
         self.key = owned.key
         self.epoch = owned.epoch
@@ -58,6 +62,11 @@ class Lane:
         self.next_due: int | None = None
         self.reading = False
         self.in_round = False
+        """It waits for its turn."""
+        self.resting = 0.0
+        """Until when its pace lets nothing start (seconds by the monotonic clock); 0: it does not rest."""
+        self.crowded = False
+        """It waits until more of the node's slots are free."""
         self.cursor: Cursor | None = None
         self._read_to = 0
         """The highest fresh position that was read. A commit may be heard of after what it wrote was read, even settled."""
@@ -69,9 +78,7 @@ class Lane:
     @property
     def runnable(self) -> bool:
         """Something can start now."""
-        return (
-            bool(self.ready) and self.in_flight < self.target.subscription.max_in_flight and self.target.active and not self.closing
-        )
+        return bool(self.ready) and self.in_flight < self.pace.limit and self.target.active and not self.closing
 
     @property
     def wants_reading(self) -> bool:
@@ -108,11 +115,13 @@ class Lane:
     def take(self) -> Work:
         """The next work to start."""
         self.in_flight += 1
+        self.tenant.in_flight += 1
         return self.ready.popleft()
 
     def release(self, work: Work) -> None:
         """Its request is over; it stays known until it is settled."""
         self.in_flight -= 1
+        self.tenant.in_flight -= 1
 
     def begin_read(self) -> tuple[bool, bool]:
         """A read begins; whether it is to read fresh works, and waiting ones."""

@@ -16,6 +16,7 @@ from hookline.engine.bell import Bell
 from hookline.engine.catalogue import CatalogueCache
 from hookline.engine.config import EngineConfig
 from hookline.engine.dispatch import Dispatcher
+from hookline.engine.keeper import Keeper
 from hookline.engine.lane import Lane
 from hookline.errors import HooklineError
 from hookline.store.protocol import NOBODY, NodeRow, OwnedLane, Store, Wake
@@ -37,6 +38,7 @@ class Node:
         store: Store,
         catalogue: CatalogueCache,
         dispatcher: Dispatcher,
+        keeper: Keeper,
         *,
         config: EngineConfig,
         clock: Clock,
@@ -47,6 +49,7 @@ class Node:
         self._store = store
         self._catalogue = catalogue
         self._dispatcher = dispatcher
+        self._keeper = keeper
         self._config = config
         self._clock = clock
         self._heard = heard
@@ -177,6 +180,8 @@ class Node:
             elif lane.drained:
                 del self._leaving[lane]
                 done = False
+                with contextlib.suppress(HooklineError):  # the next owner begins with what was kept before
+                    await self._keeper.keep([lane])
                 with contextlib.suppress(HooklineError):  # an answer that is lost is resolved by the retake
                     done = await self._store.hand(self.id, lane.owned, to)
                 self._dispatcher.remove(lane)

@@ -7,30 +7,46 @@ among the waiting, and when the head is over the key is read on its own (*probed
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Final
 
 from hookline.engine.lane import Lane, Memory
 from hookline.engine.target import Target
+from hookline.engine.turns import Tenant
 from hookline.store.protocol import ClaimAnswer, DueAnswer, OwnedLane, Result, Settlement, Work
+
+KEY_SHARE: Final = 32
+"""One key's works take at most one in so many places of the window, so that a slow key leaves room for the others."""
+LEAST_OF_KEY: Final = 4
 
 
 class OrderedLane(Lane):
     """The window of a lane in order. Works without an ordering key have none."""
 
-    def __init__(self, owned: OwnedLane, target: Target, *, window: int, memory: Memory) -> None:
+    def __init__(self, owned: OwnedLane, target: Target, tenant: Tenant, *, now: int, window: int, memory: Memory) -> None:
         """A lane just taken."""
-        super().__init__(owned, target, window=window, memory=memory)
+        super().__init__(owned, target, tenant, now=now, window=window, memory=memory)
         self._busy: dict[str, deque[Work]] = {}
         """Keys with a work that is ready or under way, and what follows it in memory."""
         self._blocked: dict[str, bool] = {}
         """Keys whose followers stand in the store alone; True when some may have come since the last probe."""
         self._probing: dict[str, None] = {}
         self.passed_over = False
-        """Something waited for its time since all was read: the cursor may stand behind followers of it."""
+        """Something waited for its time since all was read: the cursor may stand behind followers of it.
+
+        A key that is not known is then read on its own first, as something of it may stand before the cursor.
+        """
+        self._most = max(LEAST_OF_KEY, window // KEY_SHARE)
+        """Works of one key in memory, beside the first."""
 
     @property
     def wants_probe(self) -> bool:
         """A key's head is over and its followers stand in the store."""
         return bool(self._probing) and self.room > 0 and not self.closing and self.target.active
+
+    @property
+    def probe_room(self) -> int:
+        """How many works of one key are read at once."""
+        return min(self.room, self._most)
 
     def offer(self, work: Work) -> bool:
         """Straight from the commit goes only what has no key: an earlier one may have come through another node."""
@@ -42,8 +58,12 @@ class OrderedLane(Lane):
     def settled(self, settlement: Settlement) -> None:
         """A settle is committed: the key goes on, or is blocked and its followers leave the memory."""
         super().settled(settlement)
-        key = settlement.work.event.ordering_key
+        key = self._key(settlement.work)
         if not key:
+            return
+        if settlement.aside:  # it waits without its key from now on; what follows goes on as if it were over
+            self.passed_over = True
+            self._advance(key)
             return
         if settlement.result is Result.WAIT:
             self.passed_over = True
@@ -66,7 +86,7 @@ class OrderedLane(Lane):
                 self._unknow(work)
         super().empty()
         self.passed_over = False
-        under_way = {work.event.ordering_key for work in self.known.values()} - {""}
+        under_way = {self._key(work) for work in self.known.values()} - {""}
         self._busy = {key: deque() for key in under_way}
         self._blocked = dict.fromkeys(under_way, True)
         self._probing.clear()  # one that was left over would find its key blocked again, by a head that waits
@@ -76,7 +96,7 @@ class OrderedLane(Lane):
         while self.wants_probe:
             key = next(iter(self._probing))
             del self._probing[key]
-            if key in self._blocked:
+            if key in self._blocked and key not in self._busy:
                 self._blocked[key] = False
                 return key
         return None
@@ -114,7 +134,7 @@ class OrderedLane(Lane):
 
     def _load(self, works: Iterable[Work]) -> bool:
         for work in works:
-            key = work.event.ordering_key
+            key = self._key(work)
             if work.pos in self.known or work.pos in self._over:
                 continue
             if self.room <= 0:
@@ -124,12 +144,25 @@ class OrderedLane(Lane):
             elif key in self._blocked:
                 self._blocked[key] = True
                 continue
+            elif key in self._busy:
+                if len(self._busy[key]) >= self._most:  # the others of this key are read when these are over
+                    self._blocked[key] = True
+                    continue
+            elif key and self.passed_over:
+                self._blocked[key] = True
+                self._probing[key] = None
+                continue
             self._know(work)
             self._queue(work)
         return True
 
+    @staticmethod
+    def _key(work: Work) -> str:
+        """The ordering key, unless the work has stepped aside."""
+        return "" if work.aside else work.event.ordering_key
+
     def _queue(self, work: Work) -> None:
-        key = work.event.ordering_key
+        key = self._key(work)
         if not key:
             self.ready.append(work)
         elif key in self._busy:

@@ -146,7 +146,7 @@ class Reader:
     async def _probe(self, lane: OrderedLane) -> None:
         while (key := lane.next_probe()) is not None:
             try:
-                works = await self._queue.probe(lane.key, key, min(lane.room, WORKS_A_READ))
+                works = await self._queue.probe(lane.key, key, lane.probe_room)
             except BaseException:
                 lane.reprobe(key)
                 raise

@@ -14,7 +14,7 @@ from typing import Final
 
 from hookline.clock import Clock, micros, moment, now_micros
 from hookline.engine.bell import Bell
-from hookline.engine.catalogue import CatalogueCache
+from hookline.engine.catalogue import CatalogueCache, admitted
 from hookline.engine.config import EngineConfig
 from hookline.errors import HooklineError
 from hookline.ids import DELIVERY, MESSAGE, IdSource
@@ -25,6 +25,21 @@ from hookline.store.protocol import EventFilter, Job, JobDelivery, JobKind, Stor
 LOGGER: Final = logging.getLogger(__name__)
 STEP: Final = 500
 """Deliveries, events or works in one step."""
+STEP_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of data that a step of a replay reads, roughly."""
+OVERHEAD: Final = 1_024
+"""Bytes of an event, beside its data."""
+SECOND: Final = 1_000_000
+LONGEST_PAUSE: Final = 1.0
+"""Seconds."""
+STEPS_A_SECOND: Final = 4
+"""Of a replay that could go faster than it may."""
+USUAL_RATE: Final = 100
+"""Deliveries a second of a replay that says nothing of it."""
+HELD_UP: Final = SECOND // 10
+"""Microseconds until a replay looks again that waits for a commit."""
+LAST: Final = 2**63 - 1
+"""Above every position."""
 IDLE_POLLS: Final = 5
 """Floor polls between looks when nobody calls."""
 
@@ -37,6 +52,7 @@ class ReplaySpec:
     from_time: datetime | None
     to_time: datetime | None
     new_webhook_ids: bool
+    max_per_second: int
 
     def to_json(self) -> str:
         """The spec of a job."""
@@ -46,6 +62,7 @@ class ReplaySpec:
                 "from": None if self.from_time is None else micros(self.from_time),
                 "to": None if self.to_time is None else micros(self.to_time),
                 "new_webhook_ids": self.new_webhook_ids,
+                "max_per_second": self.max_per_second,
             }
         )
 
@@ -58,6 +75,7 @@ class ReplaySpec:
             from_time=None if spec["from"] is None else moment(spec["from"]),
             to_time=None if spec["to"] is None else moment(spec["to"]),
             new_webhook_ids=spec["new_webhook_ids"],
+            max_per_second=spec.get("max_per_second", USUAL_RATE),
         )
 
 
@@ -78,6 +96,7 @@ def replay_of(job: Job) -> Replay:
         replayed=job.added,
         create_time=job.create_time,
         finish_time=job.finish_time,
+        max_per_second=spec.max_per_second,
     )
 
 
@@ -93,6 +112,8 @@ class Router:
         self._ids = ids
         self._bell = Bell()
         self._called = True
+        self._typical = 64 * 1024
+        """Bytes of an event's data, by the last ones; high at first, so that the first read is a small one."""
 
     def nudge(self) -> None:
         """There is a new job."""
@@ -101,20 +122,31 @@ class Router:
 
     async def run(self) -> None:
         """Take steps while there are jobs, for ever."""
+        idle = IDLE_POLLS * self._config.floor_poll
+        wait = idle
         while True:
             if not self._called:
-                await self._bell.wait(IDLE_POLLS * self._config.floor_poll)
-            self._called = False
+                await self._bell.wait(wait)
+            self._called, wait = False, idle
             try:
                 jobs = await self._store.jobs()
                 for job in jobs:
-                    await self._step(job)
-                    await asyncio.sleep(0)
-                self._called = self._called or bool(jobs)
+                    pause = self._pause(job)
+                    if not pause:
+                        await self._step(job)
+                        await asyncio.sleep(0)
+                    wait = min(wait, pause)
+                self._called = self._called or wait <= 0
             except HooklineError as error:
                 LOGGER.warning("a job could not be moved; trying again: %s", error)
                 self._called = False
                 await self._bell.wait(self._config.floor_poll)
+
+    def _pause(self, job: Job) -> float:
+        """Seconds until the job may take its next step; no more than a step's pause, should the clock have been set back."""
+        if job.kind is not JobKind.REPLAY:
+            return 0.0
+        return min(max(0.0, (_place(job.cursor)[1] - now_micros(self._clock)) / SECOND), LONGEST_PAUSE)
 
     async def _step(self, job: Job) -> None:
         match job.kind:
@@ -131,7 +163,8 @@ class Router:
         event = await self._store.event(job.tenant, job.subject)
         lanes = [] if event is None else sorted(lane for lane in view.routes.match(event.type) if lane > job.cursor)
         chunk = lanes[:STEP]
-        deliveries = [JobDelivery(lane, self._ids.new(DELIVERY), job.subject, job.subject) for lane in chunk]
+        wanted = chunk if event is None or not view.filters else admitted(view, chunk, event)
+        deliveries = [JobDelivery(lane, self._ids.new(DELIVERY), job.subject, job.subject) for lane in wanted]
         await self._store.step(
             job,
             cursor=chunk[-1] if chunk else job.cursor,
@@ -147,22 +180,39 @@ class Router:
             from_time=None if spec.from_time is None else micros(spec.from_time),
             to_time=None if spec.to_time is None else micros(spec.to_time),
         )
-        found = await self._store.scan(job.tenant, which, after=int(job.cursor or 0), limit=STEP)
-        deliveries = [
-            JobDelivery(
-                job.subject,
-                self._ids.new(DELIVERY),
-                event.id,
-                self._ids.new(MESSAGE) if spec.new_webhook_ids else event.id,
-            )
-            for _, event in found
-            if any(matches(pattern, event.type) for pattern in spec.event_types)
-        ]
+        limit = min(STEP, max(1, STEP_BYTES // self._typical))
+        found = await self._store.scan(job.tenant, which, after=_place(job.cursor)[0], limit=limit)
+        await self._catalogue.refresh([job.tenant])
+        shape = (await self._catalogue.get(job.tenant)).filters.get(job.subject)
+        most = min(STEP, max(1, spec.max_per_second // STEPS_A_SECOND))
+        deliveries: list[JobDelivery] = []
+        scanned = 0
+        for _, event in found:
+            if len(deliveries) == most:
+                break
+            scanned += 1
+            self._typical += (len(event.data) + OVERHEAD - self._typical) // 8
+            if any(matches(pattern, event.type) for pattern in spec.event_types) and not (shape and shape.refuses(event)):
+                webhook_id = self._ids.new(MESSAGE) if spec.new_webhook_ids else event.id
+                deliveries.append(JobDelivery(job.subject, self._ids.new(DELIVERY), event.id, webhook_id))
+        now = now_micros(self._clock)
+        after = found[scanned - 1].pos if scanned else _place(job.cursor)[0]
+        # A scan goes no further than a commit that is under way; what is newer is seen here, and waits for that.
+        seen_all = scanned == len(found) < limit
+        newest = await self._store.events(job.tenant, which, before=LAST, limit=1) if seen_all else ()
+        held_up = bool(newest) and newest[0].pos > after
+        pause = HELD_UP if held_up else len(deliveries) * SECOND // spec.max_per_second
         await self._store.step(
             job,
-            cursor=str(found[-1].pos) if found else job.cursor,
-            scanned=len(found),
+            cursor=f"{after} {now + pause}",
+            scanned=scanned,
             deliveries=deliveries,
-            finished=len(found) < STEP,
-            at=now_micros(self._clock),
+            finished=seen_all and not held_up,
+            at=now,
         )
+
+
+def _place(cursor: str) -> tuple[int, int]:
+    """The position up to which a replay has seen everything, and before when it goes no further (microseconds)."""
+    position, _, due = cursor.partition(" ")
+    return int(position or 0), int(due or 0)

@@ -3,69 +3,137 @@
 import logging
 import random
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
-from hookline.classify import VerdictKind, classify
+from hookline.body.cel_values import ShapingError
+from hookline.classify import OTHER_RETRY_REASON, RETRY_REASONS, VerdictKind, classify
 from hookline.clock import Clock, moment, now_micros
+from hookline.engine.authentication import TokenFailure
 from hookline.engine.lane import Lane
-from hookline.engine.target import Target
+from hookline.engine.pace import Outcome
+from hookline.engine.preparation import Preparation
+from hookline.engine.target import FIRST, Retry, Target
 from hookline.errors import HooklineError
 from hookline.ids import ATTEMPT, IdSource
-from hookline.model import Attempt, ErrorClass
+from hookline.model import Attempt, ErrorClass, Event
 from hookline.retry import Progress, next_delay, parse_retry_after
-from hookline.store.protocol import Result, Settlement, Work
+from hookline.store.protocol import History, Result, Settlement, Work
 from hookline.transport import Answer, Poster
 
 LOGGER: Final = logging.getLogger(__name__)
 SECOND = 1_000_000
+UNAUTHORIZED: Final = 401
+FILTERED: Final = "the subscription's filter does not admit the event"
+
+
+WELL: Final = Outcome()
+
+
+class Judged(NamedTuple):
+    """What came of an attempt. `disable`: the receiver wants no more (410). `outcome` is what it showed of the receiver."""
+
+    settlement: Settlement
+    disable: bool
+    outcome: Outcome
 
 
 class Sender:
     """Makes attempts. Never raises but CancelledError: whatever happens is an outcome."""
 
-    def __init__(self, poster: Poster, clock: Clock, ids: IdSource, random_source: random.Random) -> None:
-        """`random_source` is for jitter."""
+    def __init__(self, poster: Poster, clock: Clock, ids: IdSource, random_source: random.Random, history: History) -> None:
+        """`random_source` is for jitter; `history` tells why the attempt before failed."""
         self._poster = poster
+        self._history = history
+        self.preparation = Preparation(poster, clock)
         self._clock = clock
         self._ids = ids
         self._uniform = random_source.uniform
 
-    async def send(self, target: Target, work: Work) -> tuple[int, Answer]:
-        """Make the request; when it started (microseconds), and the answer."""
+    async def send(self, target: Target, work: Work) -> tuple[int, Answer | None]:
+        """Make the request; when it started (microseconds), and the answer, None if the filter refuses the event."""
+        retry = await self._retry(target, work) if work.attempts else FIRST
         started = now_micros(self._clock)
+        if target.prepared:
+            try:
+                return started, await self._send_prepared(target, work, retry)
+            except Exception as error:
+                LOGGER.exception("event %s could not be prepared for subscription %s", work.event.id, work.lane)
+                return started, _unanswered(ErrorClass.BODY, f"{type(error).__name__} while the request was prepared")
+        return started, await self._post(target, work, work.event, now=started, retry=retry)
+
+    async def _send_prepared(self, target: Target, work: Work, retry: Retry) -> Answer | None:
+        """Shape the event and see to a token, make the request, and make it once more if the token was refused."""
+        began = self._clock.monotonic()
         try:
-            request = target.request(work.event, work.webhook_id, started)
+            event, token = await self.preparation.prepare(target, work.event)
+        except ShapingError as error:
+            return _unanswered(ErrorClass.BODY, str(error), self._clock.monotonic() - began)
+        except TokenFailure as error:
+            return _unanswered(ErrorClass.AUTHENTICATION, str(error), self._clock.monotonic() - began)
+        if event is None:
+            return None
+        # The time is that of the request: what came before may have taken long, and signatures grow old.
+        answer = await self._post(target, work, event, now=now_micros(self._clock), retry=retry, token=token)
+        if target.oauth2 is None or answer.status != UNAUTHORIZED or answer.error is not None:
+            return answer
+        try:
+            token = await self.preparation.another_token(target, target.oauth2, token)
+        except TokenFailure as error:
+            return replace(answer, detail=f"it refused the token, and there is no other: {error}")
+        return await self._post(target, work, event, now=now_micros(self._clock), retry=retry, token=token)
+
+    async def _post(
+        self,
+        target: Target,
+        work: Work,
+        event: Event,
+        *,
+        now: int,
+        retry: Retry,
+        token: tuple[tuple[str, str], ...] = (),
+    ) -> Answer:
+        """Make one request of an event that is prepared."""
+        try:
+            request = target.request(event, work.webhook_id, now, retry, token=token)
         except HooklineError as error:  # the body cannot be made, or the scheme cannot sign it
-            return started, _unanswered(ErrorClass.BODY, str(error))
+            return _unanswered(ErrorClass.BODY, str(error))
         except Exception as error:
             LOGGER.exception("no request could be made of event %s for subscription %s", work.event.id, work.lane)
-            return started, _unanswered(ErrorClass.BODY, f"{type(error).__name__} while the request was made")
-        subscription = target.subscription
-        answer = await self._poster.post(request.url, request.headers, request.body, timeout=subscription.timeout)
-        return started, answer
+            return _unanswered(ErrorClass.BODY, f"{type(error).__name__} while the request was made")
+        return await self._poster.post(
+            request.url, request.headers, request.body, timeout=target.subscription.timeout, certificate=target.certificate
+        )
 
-    async def attempt(self, lane: Lane, work: Work) -> tuple[Settlement, bool]:
-        """Make one attempt of `work`; its settlement, and whether the receiver wants no more (410)."""
+    async def attempt(self, lane: Lane, work: Work) -> Judged:
+        """Make one attempt of `work`."""
         target = lane.target
         started, answer = await self.send(target, work)
+        if answer is None:
+            ended = now_micros(self._clock)
+            return Judged(Settlement(work, lane.epoch, Result.CANCELLED, None, FILTERED, ended, None, work.run_start), False, WELL)
         return self.judge(lane, target, work, started, answer)
 
-    def judge(self, lane: Lane, target: Target, work: Work, started: int, answer: Answer) -> tuple[Settlement, bool]:
+    def judge(self, lane: Lane, target: Target, work: Work, started: int, answer: Answer) -> Judged:
         """What an answer means for a delivery."""
-        verdict = classify(answer.status, answer.error, answer.detail)
+        verdict = classify(answer.status, answer.error, answer.detail, target.rules, answer.headers)
         ended = now_micros(self._clock)
         run_start = work.run_start or started
         due: int | None = None
+        outcome = WELL
         if verdict.kind is VerdictKind.DELIVERED:
             result = Result.DELIVERED
         else:
             wish = answer.headers.get("retry-after")
-            delay = next_delay(
-                target.subscription.retry,
-                Progress(attempts=work.attempts + 1, elapsed=target.elapsed(run_start, ended)),
-                retry_after=None if wish is None else parse_retry_after(wish, ended / SECOND),
-                uniform=self._uniform,
-            )
+            retry_after = None if wish is None else parse_retry_after(wish, ended / SECOND)
+            outcome = Outcome(verdict.slow, retry_after or 0.0 if verdict.slow else 0.0)
+            delay = None
+            if verdict.kind is not VerdictKind.FINAL:
+                delay = next_delay(
+                    target.subscription.retry,
+                    Progress(attempts=work.attempts + 1, elapsed=target.elapsed(run_start, ended)),
+                    retry_after=retry_after,
+                    uniform=self._uniform,
+                )
             result = Result.EXHAUSTED if delay is None else Result.WAIT
             due = None if delay is None else ended + int(delay * SECOND)
         attempt = Attempt(
@@ -86,15 +154,31 @@ class Sender:
             detail=verdict.reason,
             next_attempt_time=None if due is None else moment(due),
         )
-        settlement = Settlement(work, lane.epoch, result, attempt, verdict.reason, ended, due, run_start)
-        return settlement, verdict.disable
+        after = target.subscription.step_aside_after
+        aside = due is not None and (work.aside or 0 < after <= work.attempts + 1)
+        settlement = Settlement(work, lane.epoch, result, attempt, verdict.reason, ended, due, run_start, aside)
+        return Judged(settlement, verdict.disable, outcome)
+
+    async def _retry(self, target: Target, work: Work) -> Retry:
+        """Which attempt this is and, where a header says so, why the one before it failed."""
+        if not target.names_reason:
+            return Retry(work.attempts)
+        try:
+            attempts = await self._history.attempts(work.tenant, work.delivery_id)
+        except Exception:  # the store is away, say; the request need not wait for it
+            LOGGER.exception("the store does not tell why delivery %s is tried again", work.delivery_id)
+            return Retry(work.attempts)
+        before = next((attempt for attempt in reversed(attempts) if not attempt.superseded), None)
+        if before is None or before.error is None:
+            return Retry(work.attempts)
+        return Retry(work.attempts, RETRY_REASONS.get(before.error, OTHER_RETRY_REASON))
 
     def interrupted(self, lane: Lane, work: Work, started: int) -> Settlement:
         """The node stops before the answer came: the receiver may have taken it, so it is tried again at once."""
         duration = max(0, now_micros(self._clock) - started) / SECOND
         detail = "the node stopped before an answer came; the receiver may have taken the event"
         answer = _unanswered(ErrorClass.INTERRUPTED, detail, duration)
-        settlement, _ = self.judge(lane, lane.target, work, started, answer)
+        settlement = self.judge(lane, lane.target, work, started, answer).settlement
         attempt = settlement.attempt
         if attempt is not None:
             attempt = replace(attempt, next_attempt_time=moment(settlement.at))

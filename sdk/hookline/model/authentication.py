@@ -1,6 +1,6 @@
 """How hookline shows a receiver who calls, beside the signature. What is secret is in no `repr`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 
@@ -54,3 +54,16 @@ class ClientCertificate:
 
     certificate: str
     private_key: str = field(repr=False)
+
+
+def without_secret(authentication: Authentication) -> Authentication:
+    """As its caller may see it again."""
+    match authentication:
+        case BearerToken():
+            return replace(authentication, token="")
+        case BasicCredentials():
+            return replace(authentication, password="")
+        case ApiKey():
+            return replace(authentication, value="")
+        case OAuth2ClientCredentials():
+            return replace(authentication, client_secret="")

@@ -176,7 +176,7 @@ class Replay:
     """A long-running, resumable job that delivers past events again.
 
     `new_webhook_ids`: receivers see new ids and so handle the events again; otherwise a receiver that
-    deduplicates ignores what it has had.
+    deduplicates ignores what it has had. At most `max_per_second` deliveries are queued a second.
     """
 
     tenant: str
@@ -191,3 +191,4 @@ class Replay:
     replayed: int
     create_time: datetime
     finish_time: datetime | None = None
+    max_per_second: int = 0

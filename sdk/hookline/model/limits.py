@@ -42,8 +42,8 @@ class CircuitBreaker:
     off: bool = False
     consecutive_failures: int = 20
     failure_rate: float = 0.9
-    open_for: float = 10.0
-    open_at_most: float = 300.0
+    open_for: float = 5.0
+    open_at_most: float = 60.0
 
 
 USUAL_ANSWERS: Final = AnswerRules()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from hookline import wire
-from hookline.client import Events
+from hookline.client import DEFAULT_REPLAY_RATE, Events
 from hookline.ids import new_id
 from hookline.model import Event, Page, Replay
 from hookline.remote.connection import Connection, answer
@@ -60,6 +60,7 @@ class RemoteEvents(Events):
         from_time: datetime | None = None,
         to_time: datetime | None = None,
         new_webhook_ids: bool = False,
+        max_per_second: int = DEFAULT_REPLAY_RATE,
         request_id: str = "",
         tenant: str = "",
     ) -> Replay:
@@ -72,6 +73,7 @@ class RemoteEvents(Events):
             from_time=wire.write_optional_time(from_time, "from_time"),
             to_time=wire.write_optional_time(to_time, "to_time"),
             new_webhook_ids=new_webhook_ids,
+            max_per_second=max_per_second,
             request_id=request_id or new_id(REQUEST),
         )
         response = await self._connection.call(lambda stubs: stubs.events.ReplayEvents, request)

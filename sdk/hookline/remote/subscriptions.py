@@ -87,10 +87,13 @@ class RemoteSubscriptions(Subscriptions):
         response = await self._connection.call(lambda stubs: stubs.subscriptions.PauseSubscription, request)
         return answer(wire.read_subscription, response.subscription)
 
-    async def resume(self, subscription_id: str, *, tenant: str = "") -> Subscription:
+    async def resume(self, subscription_id: str, *, discard_held: bool = False, tenant: str = "") -> Subscription:
         """Deliver again."""
         request = wire.build(
-            pb.ResumeSubscriptionRequest, tenant=tenant or self._connection.tenant, subscription_id=subscription_id
+            pb.ResumeSubscriptionRequest,
+            tenant=tenant or self._connection.tenant,
+            subscription_id=subscription_id,
+            discard_held=discard_held,
         )
         response = await self._connection.call(lambda stubs: stubs.subscriptions.ResumeSubscription, request)
         return answer(wire.read_subscription, response.subscription)

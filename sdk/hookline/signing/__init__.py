@@ -1,17 +1,23 @@
 """How requests are signed and verified. A scheme is one file here and one entry in `_SCHEMES`."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from hookline.errors import InvalidArgument, quoted
 from hookline.signing import github, hubspot, segment, shopify, slack, standard, stripe, svix, twilio, zendesk
 from hookline.signing.custom import Custom
+from hookline.signing.ed25519 import generate_key, public_key
 from hookline.signing.http_message import HttpMessage
 from hookline.signing.hubspot import HubSpot
+from hookline.signing.parameters import FIELD, PARAMETRISED, SECRET_PARAMETERS, make
 from hookline.signing.scheme import InvalidSignature, Scheme, SignableRequest, SignatureFault
 from hookline.signing.twilio import Twilio
 
 __all__ = [
+    "PARAMETRISED",
     "SCHEME_NAMES",
+    "SECRET_PARAMETERS",
     "Custom",
     "HttpMessage",
     "HubSpot",
@@ -20,7 +26,9 @@ __all__ = [
     "SignableRequest",
     "SignatureFault",
     "Twilio",
+    "generate_key",
     "generate_secret",
+    "public_key",
     "scheme",
 ]
 
@@ -37,25 +45,31 @@ _SCHEMES: Final[dict[str, Scheme]] = {
     "zendesk": zendesk.Zendesk(),
 }
 
-_WITH_PARAMETERS: Final = {"custom": Custom, "http-message": HttpMessage}
-"""Made by who uses them, as a name does not say what they need."""
-
 SCHEME_NAMES: Final = tuple(_SCHEMES)
+"""Those that a name is enough for; `PARAMETRISED` are the others."""
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def scheme(name: str) -> Scheme:
-    """The scheme called `name`. Raises InvalidArgument (field `signature_scheme`) if a name is not enough to have one."""
+def scheme(name: str, parameters: Mapping[str, str] = _NONE) -> Scheme:
+    """The scheme called `name`, with its parameters where it has some (`custom`, `http-message`).
+
+    Raises InvalidArgument: field `signature_scheme` for a name that is none, `signature_parameters` and below
+    for parameters.
+    """
+    if name in PARAMETRISED:
+        return make(name, parameters)
     try:
-        return _SCHEMES[name]
+        known = _SCHEMES[name]
     except KeyError:
-        known = ", ".join(map(repr, SCHEME_NAMES))
-        fault = f"{quoted(name)} is no signature scheme"
-        if name in _WITH_PARAMETERS:
-            needs = _WITH_PARAMETERS[name].__name__
-            fault = f"{quoted(name)} needs parameters that a name does not carry (in code: hookline.signing.{needs}(…))"
-        raise InvalidArgument.of("signature_scheme", f"{fault}; right is one of {known}") from None
+        right = ", ".join(map(repr, (*SCHEME_NAMES, *PARAMETRISED)))
+        raise InvalidArgument.of("signature_scheme", f"{quoted(name)} is no signature scheme; right is one of {right}") from None
+    if parameters:
+        having = " and ".join(map(repr, PARAMETRISED))
+        raise InvalidArgument.of(FIELD, f"are given, and the scheme {name!r} has none; right is none, or {having}")
+    return known
 
 
-def generate_secret(name: str = "standard") -> str:
+def generate_secret(name: str = "standard", parameters: Mapping[str, str] = _NONE) -> str:
     """A new random secret for the scheme called `name`."""
-    return scheme(name).generate_secret()
+    return scheme(name, parameters).generate_secret()

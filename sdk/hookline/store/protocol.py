@@ -26,6 +26,7 @@ from hookline.model import (
     Stats,
     Subscription,
 )
+from hookline.outbox import Outbox
 
 NOBODY: Final = 0
 """The owner of a lane that was born where nobody delivers."""
@@ -113,7 +114,8 @@ class Work(NamedTuple):
 
     `due` is None for one that was never tried in this run (it stands in `fresh`); else the time for
     which it waited (in `later`). `attempts` counts within the run; `before` counts those of former
-    runs. `run_start` is when the run's first attempt began (microseconds), 0 before it.
+    runs. `run_start` is when the run's first attempt began (microseconds), 0 before it. `aside`: it waited
+    without its ordering key (see `Settlement`).
     """
 
     tenant: str
@@ -127,6 +129,7 @@ class Work(NamedTuple):
     attempts: int
     before: int
     run_start: int
+    aside: bool = False
 
 
 class ClaimRequest(NamedTuple):
@@ -177,7 +180,8 @@ class Result(StrEnum):
 class Settlement(NamedTuple):
     """The outcome of one work. `attempt` is None if no request was made (scheduled, cancelled).
 
-    `run_start` is kept with a work that waits.
+    `run_start` is kept with a work that waits. With `aside` it waits without its ordering key: it holds
+    back nothing that has the same.
     """
 
     work: Work
@@ -188,6 +192,7 @@ class Settlement(NamedTuple):
     at: int
     due: int | None = None
     run_start: int = 0
+    aside: bool = False
 
 
 class Settled(NamedTuple):
@@ -539,6 +544,12 @@ class Store(EventLog, WorkQueue, Catalogue, History, Protocol):
 
     async def close(self) -> None:
         """Finish the running commit and close. Safe to repeat."""
+
+    async def pressure(self, margin: int) -> str:
+        """Why nothing new should be taken for now, in words; empty if something may. `margin` is in bytes of disk."""
+
+    async def outboxes(self) -> Sequence[Outbox]:
+        """The outboxes that belong to the store, whose events its nodes take."""
 
     def listen(self, node: int, heard: Callable[[Wake], None]) -> None:
         """Call `heard` on the event loop for every wake sent to `node` by this or another process."""

@@ -25,8 +25,9 @@ from aiohttp.connector import AddrInfoType, Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 
-from hookline.model import ErrorClass
+from hookline.model import ClientCertificate, ErrorClass
 from hookline.transport.answer import LONGEST_BODY, Phase, Progress, read_into
+from hookline.transport.certificate import Certificates, system_context
 from hookline.transport.failure import (
     AddressBlocked,
     AnswerFailure,
@@ -129,16 +130,17 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     It belongs to the event loop in which it is first used. `limit` bounds its connections (0: no bound);
     requests beyond it wait, so let it be no less than the requests in flight. TLS is always verified: `tls`
-    may be another context (a private authority, client certificates), but not one that trusts anybody.
+    may be another context (a private authority, say), but not one that trusts anybody. A request with a
+    client certificate goes over connections of that certificate alone.
     Answers carry the dialled `ip:port` in `extensions["address"]`.
     """
 
     def __init__(self, *, guard: GuardPolicy | None = None, tls: ssl.SSLContext | None = None, limit: int = 4096) -> None:
         """Make a transport; ValueError for a context that does not verify."""
         self._guard = guard or GuardPolicy()
+        self._certificates = Certificates(tls)
         if tls is None:
-            tls = ssl.create_default_context()
-            tls.set_alpn_protocols(["http/1.1"])
+            tls = system_context()
         if tls.verify_mode is not ssl.CERT_REQUIRED or not tls.check_hostname:
             raise ValueError("tls: the context must verify certificates and host names")
         self._tls = tls
@@ -147,6 +149,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._connector: aiohttp.TCPConnector | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._targets: OrderedDict[str, Target] = OrderedDict()
+        self._certified: OrderedDict[tuple[str, ClientCertificate], Target] = OrderedDict()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; TransportFailure (an httpx.TransportError) if no answer comes.
@@ -170,9 +173,21 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             extensions={"http_version": b"HTTP/1.1", "address": progress.address},
         )
 
-    async def post(self, progress: Progress, url: str, headers: Sequence[tuple[str, str]], body: bytes, user_agent: str) -> None:
+    async def post(
+        self,
+        progress: Progress,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        user_agent: str,
+        *,
+        certificate: ClientCertificate | None = None,
+    ) -> None:
         """The short way for `Poster`: no httpx objects; what comes is put into `progress`."""
-        target = self._targets.get(url) or self._target(url)
+        if certificate is None:
+            target = self._targets.get(url) or self._target(url)
+        else:
+            target = self._certified.get((url, certificate)) or await self._certified_target(url, certificate)
         head = f"{target.start}{fields(headers, user_agent)}Content-Length: {len(body)}\r\n\r\n"
         connection, message, payload = await self._exchange(progress, target, encode(head) + body, skip_body=False)
         progress.status = message.code
@@ -236,6 +251,23 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """The parsed form of `url`; the oldest of too many is forgotten."""
         if (target := self._targets.get(url)) is not None:
             return target
+        target = self._targets[url] = Target(url, self._open(), self._tls)
+        if len(self._targets) > MOST_TARGETS:
+            self._targets.popitem(last=False)
+        return target
+
+    async def _certified_target(self, url: str, certificate: ClientCertificate) -> Target:
+        """The parsed form of `url` for requests that show `certificate`."""
+        loop = self._open()
+        # To read all authorities takes some 10 ms, once for a certificate: not in the way of other requests.
+        context = await loop.run_in_executor(None, self._certificates.context, certificate)
+        target = self._certified[url, certificate] = Target(url, loop, context)
+        if len(self._certified) > MOST_TARGETS:
+            self._certified.popitem(last=False)
+        return target
+
+    def _open(self) -> asyncio.AbstractEventLoop:
+        """The loop that the transport belongs to; makes the connector if there is none."""
         if self._closed:
             raise ConnectFailure(ErrorClass.CONNECTION, "the transport is closed")
         if self._connector is None:
@@ -247,11 +279,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 ttl_dns_cache=DNS_LIFETIME,
                 socket_factory=self._socket,
             )
-        target = Target(url, self._loop or asyncio.get_running_loop(), self._tls)
-        self._targets[url] = target
-        if len(self._targets) > MOST_TARGETS:
-            self._targets.popitem(last=False)
-        return target
+        return self._loop or asyncio.get_running_loop()
 
     def _socket(self, dialled: AddrInfoType) -> socket.socket:
         """A socket for an address that is about to be dialled; AddressBlocked if the guard refuses it."""
@@ -266,6 +294,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Close all connections; requests under way fail. It cannot be opened again."""
         self._closed = True
         self._targets.clear()
+        self._certified.clear()
         connector, self._connector = self._connector, None
         if connector is not None:
             await connector.close()

@@ -3,7 +3,7 @@
     httpx.TransportError
     └── TransportFailure       one of ours: carries the error class
         ├── ConnectFailure     DNS, REFUSED, TLS, BLOCKED, CONNECTION before anything was sent; an httpx.ConnectError
-        ├── ReadFailure        CONNECTION: it broke after the request was sent; an httpx.ReadError
+        ├── ReadFailure        CONNECTION, TLS: it broke after the request was sent; an httpx.ReadError
         ├── AnswerFailure      PROTOCOL: the answer was not HTTP; an httpx.RemoteProtocolError
         └── RequestFailure     PROTOCOL: the request cannot be written; an httpx.LocalProtocolError
 
@@ -109,6 +109,9 @@ def exchange_failure(problem: Exception, progress: Progress) -> TransportFailure
     if isinstance(problem, HttpProcessingError):
         first = (problem.message or "").partition("\n")[0].rstrip(":")
         return AnswerFailure(ErrorClass.PROTOCOL, f"{progress.address} did not answer in HTTP: {quoted(first)}")
+    for cause in islice(causes(problem), MOST_CAUSES):
+        if isinstance(cause, ssl.SSLError):  # with TLS 1.3 a refused client certificate shows only now
+            return ReadFailure(ErrorClass.TLS, f"{broke}: TLS failed: {words(cause)}")
     if isinstance(problem, OSError) and problem.strerror:
         return ReadFailure(ErrorClass.CONNECTION, f"{broke}: {words(problem)}")
     return ReadFailure(ErrorClass.CONNECTION, broke)

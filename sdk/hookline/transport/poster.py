@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from hookline.clock import Clock, SystemClock
-from hookline.model import ErrorClass
+from hookline.model import ClientCertificate, ErrorClass
 from hookline.transport.aiohttp_transport import AiohttpTransport
 from hookline.transport.answer import Answer, Phase, Progress, read_into
 from hookline.transport.deadline import Deadlines
-from hookline.transport.failure import TransportFailure, foreign_failure, timed_out
+from hookline.transport.failure import ConnectFailure, TransportFailure, foreign_failure, timed_out
 from hookline.transport.request import encode, fields, split
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -41,11 +41,21 @@ class Poster:
         self._monotonic = (clock or SystemClock()).monotonic
         self._deadlines = Deadlines()
 
-    async def post(self, url: str, headers: Sequence[tuple[str, str]], body: bytes, *, timeout: float) -> Answer:
+    async def post(
+        self,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        *,
+        timeout: float,
+        certificate: ClientCertificate | None = None,
+    ) -> Answer:
         """POST `body` to `url`, headers in the order and case given.
 
         `timeout` is in seconds and covers all of it: resolving, connecting, TLS, the request, the answer and
-        the 16 KiB of its body that are read. Raises nothing but CancelledError.
+        the 16 KiB of its body that are read. `certificate` is shown in the TLS handshake; over a transport
+        other than `AiohttpTransport`, which could not be told, nothing is sent then. Raises nothing but
+        CancelledError.
         """
         started = self._monotonic()
         progress = Progress()
@@ -54,7 +64,9 @@ class Poster:
         try:
             async with self._deadlines.within(timeout):
                 if self._short is not None:
-                    await self._short.post(progress, url, headers, body, self._user_agent)
+                    await self._short.post(progress, url, headers, body, self._user_agent, certificate=certificate)
+                elif certificate is not None:
+                    raise ConnectFailure(ErrorClass.TLS, "this transport cannot show a client certificate; nothing was sent")
                 else:
                     await self._post_by_httpx(progress, url, headers, body, timeout)
         except TimeoutError:

@@ -169,6 +169,7 @@ def read_replay(message: replay_pb2.Replay) -> Replay:
         replayed=message.replayed,
         create_time=read_time(message.create_time, "create_time"),
         finish_time=read_time(message.finish_time, "finish_time") if message.HasField("finish_time") else None,
+        max_per_second=message.max_per_second,
     )
 
 
@@ -188,4 +189,5 @@ def write_replay(replay: Replay) -> replay_pb2.Replay:
         replayed=replay.replayed,
         create_time=write_time(replay.create_time, "create_time"),
         finish_time=write_optional_time(replay.finish_time, "finish_time"),
+        max_per_second=replay.max_per_second,
     )

@@ -6,13 +6,13 @@ from hookline.wire.scalars import build, read_duration, read_number, write_durat
 from hookline_proto.v1 import subscription_pb2
 
 
-def read_answers(message: subscription_pb2.AnswerRules, usual: AnswerRules = USUAL_ANSWERS) -> AnswerRules:
-    """Rules for answers; what is empty is as in `usual`."""
+def read_answers(message: subscription_pb2.AnswerRules) -> AnswerRules:
+    """Rules for answers; what is empty is as usual."""
     return AnswerRules(
-        delivered=tuple(message.delivered) or usual.delivered,
-        final=tuple(message.final) or usual.final,
-        disabling=tuple(message.disabling) or usual.disabling,
-        final_header=message.final_header or usual.final_header,
+        delivered=tuple(message.delivered) or USUAL_ANSWERS.delivered,
+        final=tuple(message.final),
+        disabling=tuple(message.disabling) or USUAL_ANSWERS.disabling,
+        final_header=message.final_header,
     )
 
 

@@ -20,6 +20,7 @@ from hookline.model import (
     SubscriptionState,
     TestResult,
 )
+from hookline.profiles import PROFILE_NAMES, profile
 from hookline.wire.authentication import read_authentication, read_certificate, write_authentication, write_certificate
 from hookline.wire.delivery import read_attempt, write_attempt
 from hookline.wire.limits import read_answers, read_breaker, read_rate, write_answers, write_breaker, write_rate
@@ -38,6 +39,8 @@ from hookline_proto.v1 import retry_policy_pb2, subscription_pb2
 
 USUAL: Final = SubscriptionSpec(url="")
 """What is not set is as here."""
+_EMPTY_AS_PROFILE: Final = ("headers", "retry_headers", "signature_parameters", "rate", "hold_for", "step_aside_after")
+"""Fields that, where they are empty, are as the profile has them."""
 DEFAULT_JITTER: Final = 0.1
 DEFAULT_FACTOR: Final = 2.0
 DEFAULT_CAP: Final = 86_400.0
@@ -138,14 +141,15 @@ def _write_exponential(schedule: Exponential, field: str) -> retry_policy_pb2.Ex
 
 def read_subscription_spec(message: subscription_pb2.SubscriptionSpec) -> SubscriptionSpec:
     """What a caller says of a subscription; field paths start with `subscription`."""
+    body_format = read_enum(message.body_format, _FORMATS, "subscription.body_format") if message.body_format else None
     usual = USUAL
+    if message.profile:
+        usual = profile(message.profile, field="subscription.profile").beside(message.signature_scheme, body_format)
     return SubscriptionSpec(
         url=message.url,
         event_types=tuple(message.event_types) or usual.event_types,
         description=message.description,
-        body_format=read_enum(message.body_format, _FORMATS, "subscription.body_format")
-        if message.body_format
-        else usual.body_format,
+        body_format=usual.body_format if body_format is None else body_format,
         signature_scheme=message.signature_scheme or usual.signature_scheme,
         secret=message.secret,
         headers=dict(message.headers) or usual.headers,
@@ -155,7 +159,7 @@ def read_subscription_spec(message: subscription_pb2.SubscriptionSpec) -> Subscr
         ordering=read_enum(message.ordering, _ORDERINGS, "subscription.ordering") if message.ordering else usual.ordering,
         labels=dict(message.labels) if message.labels else NO_LABELS,
         profile=message.profile,
-        signature_parameters=dict(message.signature_parameters) or usual.signature_parameters,
+        signature_parameters={**usual.signature_parameters, **message.signature_parameters},
         authentication=read_authentication(message.authentication, "subscription.authentication")
         if message.HasField("authentication")
         else None,
@@ -164,7 +168,7 @@ def read_subscription_spec(message: subscription_pb2.SubscriptionSpec) -> Subscr
         fields=tuple(message.fields),
         transform=message.transform,
         body_template=message.body_template or usual.body_template,
-        answers=read_answers(message.answers, usual.answers),
+        answers=read_answers(message.answers) if message.HasField("answers") else usual.answers,
         retry_headers=dict(message.retry_headers) or usual.retry_headers,
         rate=read_rate(message.rate, "subscription.rate") if message.HasField("rate") else usual.rate,
         breaker=read_breaker(message.breaker, "subscription.breaker", usual.breaker)
@@ -183,7 +187,7 @@ def write_subscription_spec(spec: SubscriptionSpec) -> subscription_pb2.Subscrip
     if not spec.event_types:
         # Empty means "*" in the contract, which is the opposite of what an empty tuple says here.
         raise InvalidArgument.of("subscription.event_types", "is empty; name at least one, or '*' for all")
-    return build(
+    message = build(
         subscription_pb2.SubscriptionSpec,
         "subscription.",
         url=spec.url,
@@ -218,6 +222,21 @@ def write_subscription_spec(spec: SubscriptionSpec) -> subscription_pb2.Subscrip
         hold_for=None if spec.hold_for is None else write_duration(spec.hold_for, "subscription.hold_for"),
         disable_after=write_duration(spec.disable_after, "subscription.disable_after"),
     )
+    if spec.profile in PROFILE_NAMES:
+        _check_said(spec, message)
+    return message
+
+
+def _check_said(spec: SubscriptionSpec, message: subscription_pb2.SubscriptionSpec) -> None:
+    """Refuse what the contract cannot say: that a field is empty which the profile fills."""
+    read = read_subscription_spec(message)
+    for name in _EMPTY_AS_PROFILE:
+        if getattr(read, name) != getattr(spec, name):
+            raise InvalidArgument.of(
+                f"subscription.{name}",
+                f"leaves out what the profile {spec.profile!r} has, which over gRPC means as the profile has it; "
+                "right is another value, or no profile and every value written out",
+            )
 
 
 def read_subscription(message: subscription_pb2.Subscription) -> Subscription:

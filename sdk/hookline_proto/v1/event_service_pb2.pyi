@@ -322,6 +322,7 @@ class ReplayEventsRequest(_message.Message):
     TO_TIME_FIELD_NUMBER: _builtins.int
     NEW_WEBHOOK_IDS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MAX_PER_SECOND_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """"default" if empty."""
     subscription_id: _builtins.str
@@ -333,6 +334,10 @@ class ReplayEventsRequest(_message.Message):
     request_id: _builtins.str
     """Chosen by the caller, at most 64 visible ASCII characters: a repeated call with the same one answers
     with the first replay. Not safe to repeat if empty.
+    """
+    max_per_second: _builtins.int
+    """How many deliveries a second are queued at most, so that live traffic goes on beside them; 1 to 10,000.
+    100 if 0.
     """
     @_builtins.property
     def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -356,10 +361,11 @@ class ReplayEventsRequest(_message.Message):
         to_time: _timestamp_pb2.Timestamp | None = ...,
         new_webhook_ids: _builtins.bool = ...,
         request_id: _builtins.str = ...,
+        max_per_second: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_types", b"event_types", "from_time", b"from_time", "new_webhook_ids", b"new_webhook_ids", "request_id", b"request_id", "subscription_id", b"subscription_id", "tenant", b"tenant", "to_time", b"to_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_types", b"event_types", "from_time", b"from_time", "max_per_second", b"max_per_second", "new_webhook_ids", b"new_webhook_ids", "request_id", b"request_id", "subscription_id", b"subscription_id", "tenant", b"tenant", "to_time", b"to_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

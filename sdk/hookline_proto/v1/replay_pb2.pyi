@@ -68,6 +68,7 @@ class Replay(_message.Message):
     REPLAYED_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     FINISH_TIME_FIELD_NUMBER: _builtins.int
+    MAX_PER_SECOND_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose replay it is."""
     id: _builtins.str
@@ -84,6 +85,8 @@ class Replay(_message.Message):
     """How many events were looked at so far."""
     replayed: _builtins.int
     """How many deliveries were queued so far."""
+    max_per_second: _builtins.int
+    """How many deliveries a second are queued at most."""
     @_builtins.property
     def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which event types; those of the subscription if empty."""
@@ -119,10 +122,11 @@ class Replay(_message.Message):
         replayed: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         finish_time: _timestamp_pb2.Timestamp | None = ...,
+        max_per_second: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finish_time", b"finish_time", "from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "event_types", b"event_types", "finish_time", b"finish_time", "from_time", b"from_time", "id", b"id", "new_webhook_ids", b"new_webhook_ids", "replayed", b"replayed", "scanned", b"scanned", "state", b"state", "subscription_id", b"subscription_id", "tenant", b"tenant", "to_time", b"to_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "event_types", b"event_types", "finish_time", b"finish_time", "from_time", b"from_time", "id", b"id", "max_per_second", b"max_per_second", "new_webhook_ids", b"new_webhook_ids", "replayed", b"replayed", "scanned", b"scanned", "state", b"state", "subscription_id", b"subscription_id", "tenant", b"tenant", "to_time", b"to_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -389,12 +389,12 @@ class CircuitBreaker(_message.Message):
     @_builtins.property
     def open_for(self) -> _duration_pb2.Duration:
         """How long it is left alone after the first opening, doubling with each probe that fails; 1 second to 1 hour.
-        10 seconds if not set.
+        5 seconds if not set.
         """
 
     @_builtins.property
     def open_at_most(self) -> _duration_pb2.Duration:
-        """The longest; 1 second to 24 hours. 5 minutes if not set."""
+        """The longest; 1 second to 24 hours. 1 minute if not set."""
 
     def __init__(
         self,

@@ -366,19 +366,25 @@ class ResumeSubscriptionRequest(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     SUBSCRIPTION_ID_FIELD_NUMBER: _builtins.int
+    DISCARD_HELD_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """"default" if empty."""
     subscription_id: _builtins.str
     """Required."""
+    discard_held: _builtins.bool
+    """What is pending, held or waiting for a retry, is cancelled first instead of sent. Has no effect on a
+    subscription that is active.
+    """
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         subscription_id: _builtins.str = ...,
+        discard_held: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["subscription_id", b"subscription_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discard_held", b"discard_held", "subscription_id", b"subscription_id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

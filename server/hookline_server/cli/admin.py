@@ -72,6 +72,48 @@ async def _backup(place: str, target: Path) -> None:
         await store.close()
 
 
+def migrate(
+    context: typer.Context,
+    *,
+    only_print: Annotated[
+        bool, typer.Option("--print", help="Print the SQL that is missing, and change nothing.", show_default=False)
+    ] = False,
+    after: Annotated[
+        int | None,
+        typer.Option("--from", metavar="N", min=0, help="With --print: all SQL after schema N, without asking the database."),
+    ] = None,
+    store: Annotated[str | None, typer.Option("--store", metavar="URL", help="The database, as for `serve`.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="The server's TOML file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a PostgreSQL store to this version. Servers do it by themselves, if their role may; older ones go on meanwhile."""
+    try:
+        from hookline.store import postgres  # noqa: PLC0415  # its library is an extra
+    except ModuleNotFoundError as error:
+        raise CommandError("PostgreSQL needs the extra `postgres`: pip install 'hookline[postgres]'") from error
+    if after is not None:
+        if not only_print:
+            raise UsageError("--from goes with --print")
+        typer.echo(postgres.print_migrations(after), nl=False)
+        return
+    reach = context.obj if isinstance(context.obj, Reach) else Reach()
+    place = store or reach.store or Settings.load(config).store
+    if not place.startswith(("postgresql:", "postgres:")):
+        raise UsageError("--store: name a database, postgresql://…; a SQLite file is migrated when it is opened")
+    address = postgres.Address.parse(place)
+    if only_print:
+        typer.echo(postgres.print_migrations(asyncio.run(postgres.version_of(address))), nl=False)
+        return
+    done = asyncio.run(postgres.migrate_at(address))
+    out = Output(as_json=as_json or bool(reach.as_json))
+    if out.as_json:
+        out.json({"store": address.shown, "schema": postgres.VERSION, "migrations": done})
+    elif done:
+        out.line(f"{address.shown} is at schema {postgres.VERSION} now")
+    else:
+        out.line(f"{address.shown} is at schema {postgres.VERSION} already")
+
+
 def protos(
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write them; becomes the include path.")],
     as_json: Json = False,

@@ -16,6 +16,8 @@ from hookline_server.cli.plan import Action, Step, carry_out, plan
 
 STYLES: Final = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.DELETE: ("-", "red")}
 SHOWN_HEADERS: Final = "***"
+HIDDEN: Final = frozenset({"headers", "retry_headers", "signature_parameters", "authentication", "client_certificate"})
+"""Fields whose values may be credentials: their names are shown alone."""
 
 
 @calls
@@ -89,7 +91,7 @@ def _show(out: Output, step: Step) -> None:
 def _json(step: Step, field: str) -> dict[str, object]:
     """A change as it may be shown: the values of headers are often credentials."""
     change = next(change for change in step.changes if change.field == field)
-    if field != "headers":
+    if field not in HIDDEN:
         return {"field": field, "before": change.before, "after": change.after}
     before, after = (
         dict.fromkeys(side, SHOWN_HEADERS) if isinstance(side, dict) else side for side in (change.before, change.after)

@@ -14,8 +14,8 @@
 
 A subscription is known by its label `name`. Its members are those of SubscriptionSpec; `retry` is the
 short form of the command line or a mapping as `--json` prints it; spans are seconds or have a unit. What
-is not said has its default. A `secret` that is declared is kept to: if another one signs, it is
-rotated to the declared one. A section that is missing is left alone.
+is not said has its default, or is as the `profile` has it. A `secret` that is declared is kept to: if
+another one signs, it is rotated to the declared one. A section that is missing is left alone.
 """
 
 import difflib
@@ -27,15 +27,33 @@ from typing import Any, Final
 
 import yaml
 
-from hookline.errors import quoted
-from hookline.model import STANDARD, BodyFormat, EventTypeSpec, Exponential, Ordering, RetryPolicy, Steps, SubscriptionSpec
+from hookline.errors import InvalidArgument, quoted
+from hookline.model import (
+    STANDARD,
+    AnswerRules,
+    BodyFormat,
+    CircuitBreaker,
+    EventTypeSpec,
+    Exponential,
+    Ordering,
+    RateLimit,
+    RetryPolicy,
+    Steps,
+    SubscriptionSpec,
+)
 from hookline_server.cli import values
+from hookline_server.cli.access_options import declared_access
 from hookline_server.cli.exits import UsageError
+from hookline_server.cli.limit_options import EVER, NEVER, breaker
+from hookline_server.cli.subscription_options import made
 
 NAME: Final = "name"
 """The label by which a declared subscription is known."""
 _SECTIONS: Final = ("event_types", "subscriptions")
 _SUBSCRIPTION: Final = (NAME, *(field.name for field in fields(SubscriptionSpec)))
+_ANSWERS: Final = tuple(field.name for field in fields(AnswerRules))
+_RATE: Final = tuple(field.name for field in fields(RateLimit))
+_BREAKER: Final = tuple(field.name for field in fields(CircuitBreaker))
 _EVENT_TYPE: Final = (NAME, *(field.name for field in fields(EventTypeSpec)))
 _POLICY: Final = ("steps", "exponential", "max_attempts", "max_elapsed", "jitter", "count_paused")
 _EXPONENTIAL: Final = tuple(field.name for field in fields(Exponential))
@@ -86,15 +104,15 @@ def _subscription(members: dict[str, Node], place: str) -> SubscriptionSpec:
     for key, value in members.items():
         where = f"{place}.{key}"
         match key:
-            case "event_types":
+            case "event_types" | "fields":
                 given[key] = tuple(_string(item, where) for item in _list(value, where))
-            case "headers" | "labels":
-                given[key] = {_string(k, where): _string(v, f"{where}.{k}") for k, v in _any_mapping(value, where).items()}
-            case "retry":
-                given[key] = _policy(value, where)
-            case "timeout":
-                given[key] = _span(value, where)
-            case "max_in_flight":
+            case "headers" | "labels" | "retry_headers" | "signature_parameters":
+                given[key] = _strings(value, where)
+            case "authentication" | "client_certificate":
+                given[key] = declared_access(key, _strings(value, where), where)
+            case "retry" | "timeout" | "answers" | "rate" | "breaker" | "hold_for" | "disable_after":
+                given[key] = _READERS[key](value, where)
+            case "max_in_flight" | "step_aside_after":
                 given[key] = value
             case "body_format":
                 given[key] = _choice(BodyFormat, value, where)
@@ -105,7 +123,62 @@ def _subscription(members: dict[str, Node], place: str) -> SubscriptionSpec:
     if "url" not in given:
         raise UsageError(f"{place}.url: is missing; right is where to POST")
     given["labels"] = {**given.get("labels", {}), NAME: name}
-    return SubscriptionSpec(**given)
+    profile = given.pop("profile", None)
+    try:
+        return made(profile, **given)
+    except InvalidArgument as refusal:
+        raise UsageError(f"{place}.{refusal.message}") from refusal
+
+
+def _strings(value: Node, place: str) -> dict[str, str]:
+    return {_string(key, place): _string(text, f"{place}.{key}") for key, text in _any_mapping(value, place).items()}
+
+
+def _answers(value: Node, place: str) -> AnswerRules:
+    members = _mapping(value, place, _ANSWERS)
+    header = _string(members.pop("final_header", ""), f"{place}.final_header")
+    statuses = {
+        key: tuple(_status(item, f"{place}.{key}") for item in _list(part, f"{place}.{key}")) for key, part in members.items()
+    }
+    return AnswerRules(final_header=header, **statuses)
+
+
+def _rate(value: Node, place: str) -> RateLimit | None:
+    """None, a number, or a mapping."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        return RateLimit(requests_per_second=value)
+    members = _mapping(value, place, _RATE)
+    if "requests_per_second" not in members:
+        raise UsageError(f"{place}.requests_per_second: is missing; right is how many requests a second")
+    return RateLimit(**members)
+
+
+def _breaker(value: Node, place: str) -> CircuitBreaker:
+    """The short form of the command line, or a mapping."""
+    if value is False:  # as YAML takes `off`
+        return CircuitBreaker(off=True)
+    if not isinstance(value, dict):
+        return breaker(str(value), place)
+    members = _mapping(value, place, _BREAKER)
+    for key in ("open_for", "open_at_most"):
+        if key in members:
+            members[key] = _span(members[key], f"{place}.{key}")
+    return CircuitBreaker(**members)
+
+
+def _hold_for(value: Node, place: str) -> float | None:
+    return None if value is None or value == EVER else _span(value, place)
+
+
+def _disable_after(value: Node, place: str) -> float:
+    return 0.0 if value == NEVER else _span(value, place)
+
+
+def _status(value: Node, place: str) -> str:
+    """A number, as YAML takes `204`, or a class."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _string(value, place)
 
 
 def _event_type(members: dict[str, Node], place: str) -> EventTypeSpec:
@@ -202,3 +275,14 @@ def _choice(kind: type[BodyFormat] | type[Ordering], value: Node, place: str) ->
 def _json_text(value: Node) -> str:
     """A schema or an example: JSON text as it stands, or YAML written as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+_READERS: Final[Mapping[str, Callable[[Node, str], Any]]] = {
+    "retry": _policy,
+    "timeout": _span,
+    "answers": _answers,
+    "rate": _rate,
+    "breaker": _breaker,
+    "hold_for": _hold_for,
+    "disable_after": _disable_after,
+}

@@ -36,11 +36,16 @@ def release(delivery: Delivery, hold: Hold) -> str:
     until = "" if hold.until is None else f"at {when(hold.until)}; "
     match hold.kind:
         case HoldKind.PAUSED | HoldKind.DISABLED:
-            return f"`hookline subscriptions resume {delivery.subscription_id}`"
+            before = "" if hold.until is None else f" before {when(hold.until)}"
+            return f"`hookline subscriptions resume {delivery.subscription_id}`{before}"
         case HoldKind.RETRY | HoldKind.SCHEDULED:
             return f"{until or 'its time; '}`hookline deliveries retry {delivery.id}` tries now"
         case HoldKind.ORDERING:
             return "the end of the earlier delivery with the same ordering key (delivered, exhausted or cancelled)"
+        case HoldKind.BREAKER:
+            return f"{until}`hookline subscriptions pause` and `resume {delivery.subscription_id}` close the breaker"
+        case HoldKind.RATE:
+            return f"at {when(hold.until)}" if hold.until else "the receiver, or `hookline subscriptions update --rate`"
 
 
 def attempt_line(attempt: Attempt) -> tuple[Cell, ...]:

@@ -114,6 +114,15 @@ def event(line: NumberedLine, run: str) -> EventSpec:
     )
 
 
+def event_in(path: Path) -> EventSpec:
+    """The one event in a file, over as many lines as it likes. Raises InvalidArgument."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InvalidArgument.of("event", f"{quoted(str(path))} cannot be read: {error.strerror}") from error
+    return event(NumberedLine(1, text.strip(), len(text)), run_name(path))
+
+
 def _key(line: NumberedLine, run: str) -> str:
     digest = blake2b(digest_size=16)
     for part in (run.encode("utf-8", "surrogateescape"), str(line.number).encode(), line.text):

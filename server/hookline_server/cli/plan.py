@@ -1,11 +1,13 @@
 """What would have to change for hookline to stand as a file declares."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from hookline.client import Client
 from hookline.model import EventType, EventTypeSpec, Subscription, SubscriptionSpec
+from hookline.model.authentication import without_secret
+from hookline.signing import SECRET_PARAMETERS
 from hookline_server.cli.declared import NAME, Declared
 from hookline_server.cli.exits import CommandError, ExitCode
 from hookline_server.cli.paging import collect
@@ -108,10 +110,12 @@ async def _named(client: Client) -> dict[str, Subscription]:
 async def _subscription_steps(client: Client, name: str, spec: SubscriptionSpec, found: Subscription | None) -> Sequence[Step]:
     if found is None:
         # Without what is as it always is, the URL shows better.
-        usual = SubscriptionSpec(url="")
-        changes = [change for change in _differences(None, spec) if getattr(spec, change.field) != getattr(usual, change.field)]
+        usual, known = SubscriptionSpec(url=""), _without_secrets(spec)
+        changes = [change for change in _differences(None, known) if getattr(spec, change.field) != getattr(usual, change.field)]
         return [Step(action=Action.CREATE, kind="subscription", name=name, changes=tuple(changes), spec=spec, found=None)]
-    changes = [change for change in _differences(spec_of(found), spec) if change.field != "secret"]
+    # What is secret in some fields is never answered, so that it can be no difference; it goes along with others.
+    known = _without_secrets(spec)
+    changes = [change for change in _differences(spec_of(found), known) if change.field != "secret"]
     if spec.secret and (await client.subscriptions.get_secret(found.id))[0].value != spec.secret:
         changes.append(
             FieldChange(field="secret", before=SHOWN_SECRET, after="another one: rotated, the old one signs too for a day")
@@ -135,6 +139,21 @@ def _event_type_steps(stands: Mapping[str, EventType], wanted: Mapping[str, Even
     if prune:
         steps += [_deletion("event type", name, found) for name, found in stands.items() if name not in wanted]
     return steps
+
+
+def _without_secrets(spec: SubscriptionSpec) -> SubscriptionSpec:
+    """As it would be answered, but for the signing secret."""
+    authentication, certificate = spec.authentication, spec.client_certificate
+    return replace(
+        spec,
+        signature_parameters=_shown(spec.signature_parameters),
+        authentication=None if authentication is None else without_secret(authentication),
+        client_certificate=None if certificate is None else replace(certificate, private_key=""),
+    )
+
+
+def _shown(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in parameters.items() if name not in SECRET_PARAMETERS}
 
 
 def _deletion(kind: str, name: str, found: Subscription | EventType) -> Step:

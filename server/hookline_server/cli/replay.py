@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from hookline.client import DEFAULT_REPLAY_RATE
 from hookline.model import Replay, ReplayState
 from hookline_server.cli.call import Call, calls
 from hookline_server.cli.output import Output, when
@@ -34,6 +35,9 @@ async def start(
     new_webhook_ids: Annotated[
         bool, typer.Option("--new-webhook-ids", help="New ids, so that a receiver that deduplicates handles them again.")
     ] = False,
+    max_per_second: Annotated[
+        int, typer.Option("--rate", help="Deliveries queued a second, beside live traffic.")
+    ] = DEFAULT_REPLAY_RATE,
     request_id: Annotated[str, typer.Option("--request-id", help="Makes the command safe to repeat.")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Wait until everything is queued.")] = False,
 ) -> None:
@@ -44,6 +48,7 @@ async def start(
         from_time=optional_moment(from_time, "--from"),
         to_time=optional_moment(to_time, "--to"),
         new_webhook_ids=new_webhook_ids,
+        max_per_second=max_per_second,
         request_id=request_id,
     )
     while wait and replay.state is ReplayState.RUNNING:
@@ -77,6 +82,7 @@ def _show(out: Output, replay: Replay) -> None:
             ("state", replay.state.value),
             ("events seen", str(replay.scanned)),
             ("queued again", str(replay.replayed)),
+            ("rate", f"at most {replay.max_per_second} a second"),
             ("event types", ", ".join(replay.event_types)),
             ("from", when(replay.from_time)),
             ("to", when(replay.to_time)),

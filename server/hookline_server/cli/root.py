@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from hookline.errors import HooklineError
-from hookline_server.cli import admin, deliveries, event_types, replay, subscriptions
+from hookline_server.cli import admin, deliveries, event_types, profiles, replay, subscriptions
 from hookline_server.cli.apply import apply
 from hookline_server.cli.call import PANEL, AsJson, Reach, Store
 from hookline_server.cli.demo import demo
@@ -21,6 +21,7 @@ from hookline_server.cli.output import complain
 from hookline_server.cli.receive import receive
 from hookline_server.cli.serve import serve
 from hookline_server.cli.tail import tail
+from hookline_server.cli.verify import verify
 
 DEBUG: Final = "--debug"
 
@@ -47,6 +48,7 @@ app.command("serve")(serve)
 app.command("demo")(demo)
 app.command("emit")(emit)
 app.add_typer(subscriptions.app, name="subscriptions")
+app.add_typer(profiles.app, name="profiles")
 app.command("apply")(apply)
 app.add_typer(deliveries.app, name="deliveries")
 app.command("tail")(tail)
@@ -54,7 +56,9 @@ app.add_typer(event_types.app, name="event-types")
 app.add_typer(replay.app, name="replay")
 app.command("stats")(admin.stats)
 app.command("receive")(receive)
+app.command("verify")(verify)
 app.command("backup")(admin.backup)
+app.command("migrate")(admin.migrate)
 app.command("protos")(admin.protos)
 app.command("version")(admin.version)
 

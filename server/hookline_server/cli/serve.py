@@ -15,18 +15,21 @@ import typer
 
 import hookline
 from hookline.engine import EngineConfig
+from hookline.store import hidden
 from hookline.store.protocol import Result, Settlement
 from hookline_server import logging
-from hookline_server.app import Server
+from hookline_server.app import Server, address_of
 from hookline_server.cli.call import DEFAULT_SERVER
 from hookline_server.cli.output import Output
 from hookline_server.cli.signals import stop_on_signals
 from hookline_server.settings import Settings
+from hookline_server.workers import Workers, reserve
 
 if sys.platform != "win32":
     import uvloop
 
 DAY: Final = 86_400.0
+MIB: Final = 1024 * 1024
 
 _LEVELS: Final = {Result.DELIVERED: levels.DEBUG, Result.WAIT: levels.INFO}
 _STANDARD: Final = levels.getLogger("hookline.server")
@@ -44,7 +47,10 @@ def serve(
         Path | None, typer.Option("--data-dir", help="Where data is kept.", show_default="~/.local/share/hookline")
     ] = None,
     store: Annotated[
-        str | None, typer.Option("--store", help="Where events are kept, if not in a SQLite file in the data directory.")
+        str | None,
+        typer.Option(
+            "--store", help="Where events are kept, if not in a SQLite file in the data directory: postgresql://…, or a path."
+        ),
     ] = None,
     token: Annotated[
         str | None,
@@ -66,6 +72,13 @@ def serve(
     ] = None,
     max_concurrent_streams: Annotated[
         int | None, typer.Option("--max-concurrent-streams", help="Calls at once a connection.", show_default="1000")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes that share the port and the store.", show_default="1")
+    ] = None,
+    share_port: Annotated[bool, typer.Option("--share-port", hidden=True)] = False,
+    disk_margin_mb: Annotated[
+        int | None, typer.Option("--disk-margin-mb", help="MiB that stay free on the disk of the store.", show_default="64")
     ] = None,
     node_concurrency: Annotated[
         int | None, typer.Option("--node-concurrency", help="Requests to receivers at once.", show_default="512")
@@ -106,6 +119,8 @@ def serve(
         max_data_bytes=max_data_bytes,
         max_message_bytes=max_message_bytes,
         max_concurrent_streams=max_concurrent_streams,
+        workers=workers,
+        disk_margin_mb=disk_margin_mb,
         node_concurrency=node_concurrency,
         retention_days=retention_days,
         drain_grace=drain_grace,
@@ -113,7 +128,10 @@ def serve(
         log_format=log_format,
     )
     logging.configure(settings.log_level, settings.log_format)
-    _run(_serve(settings, hints=sys.stdout.isatty() if hints is None else hints))
+    show = sys.stdout.isatty() if hints is None else hints
+    if settings.workers > 1:
+        raise typer.Exit(asyncio.run(_lead(settings, hints=show)))
+    _run(_serve(settings, hints=show, share_port=share_port))
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
@@ -123,17 +141,32 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
         asyncio.run(main)
 
 
-async def _serve(settings: Settings, *, hints: bool) -> None:
+async def _lead(settings: Settings, *, hints: bool) -> int:
+    """Run the workers; the exit code."""
     stop = stop_on_signals()
+    with reserve(settings.host, settings.port) as held:
+        port = held.getsockname()[1]
+        # What is said last holds: a worker is asked for as this process was, on the port that is held.
+        command = [*sys.argv[1:], "--workers", "1", "--share-port", "--port", str(port), "--no-hints"]
+        _log.info("starting workers", workers=settings.workers, port=port, store=hidden(settings.store_url), pid=os.getpid())
+        if hints:
+            _print_hints(settings, address_of(settings.host, port))
+        return await Workers(command, settings.workers, held.getsockname()[:2], grace=settings.drain_grace).run(stop)
+
+
+async def _serve(settings: Settings, *, hints: bool, share_port: bool) -> None:
+    stop = stop_on_signals()
+    if share_port:  # started by another process, without which it is to end
+        _stop_with_the_leader(stop)
     async with hookline.open(settings.store_url, config=_engine_config(settings), observer=_observe) as client:
-        server = Server(settings, client)
+        server = Server(settings, client, share_port=share_port)
         await server.start()
         _settle_memory()
         try:
             _log.info(
                 "serving",
                 address=server.address,
-                store=settings.store_url,
+                store=hidden(settings.store_url),
                 version=version("hookline"),
                 pid=os.getpid(),
                 tls=settings.tls_cert is not None,
@@ -148,6 +181,17 @@ async def _serve(settings: Settings, *, hints: bool) -> None:
     _log.info("stopped")
 
 
+def _stop_with_the_leader(stop: asyncio.Event) -> None:
+    """Set `stop` when the standard input ends: it is the leader's end of a pipe."""
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(sys.stdin.fileno())
+        stop.set()
+
+    loop.add_reader(sys.stdin.fileno(), ended)
+
+
 def _settle_memory() -> None:
     """Spare the garbage collector what was loaded at the start, and let it look less often: measured 1.1 of the throughput."""
     gc.freeze()
@@ -158,6 +202,8 @@ def _engine_config(settings: Settings) -> EngineConfig:
     return EngineConfig(
         node_concurrency=settings.node_concurrency,
         max_data=settings.max_data_bytes,
+        tenant_weights=settings.tenant_weights,
+        disk_margin=settings.disk_margin_mb * MIB,
         grace=settings.drain_grace,
         retention=settings.retention_days * DAY,
         allow_http_loopback=settings.dev,
@@ -193,7 +239,7 @@ def _print_hints(settings: Settings, address: str) -> None:
     url = "http://127.0.0.1:8000/" if settings.dev else "https://example.com/webhooks"
     out = Output(as_json=False)
     out.line("")
-    out.line(f"hookline takes calls on {address} and keeps events in {settings.store_url}. In another terminal:")
+    out.line(f"hookline takes calls on {address} and keeps events in {hidden(settings.store_url)}. In another terminal:")
     out.line("")
     if settings.dev:
         out.line("  hookline receive --port 8000")

@@ -8,6 +8,7 @@ import typer
 
 from hookline.errors import quoted
 from hookline.model import BodyFormat, Ordering, RetryPolicy, Subscription, SubscriptionSpec
+from hookline.profiles import profile
 from hookline_server.cli.exits import UsageError
 from hookline_server.cli.values import POLICY_FORM, pairs, policy, span
 
@@ -19,7 +20,21 @@ EventTypes = Annotated[
 ]
 Description = Annotated[str | None, typer.Option("--description", help="For people.")]
 Format = Annotated[BodyFormat | None, typer.Option("--body-format", help="How the body is made.", show_default="standard")]
+Template = Annotated[
+    str | None, typer.Option("--body-template", metavar="JSON", help="The body for --body-format template: JSON with placeholders.")
+]
 Scheme = Annotated[str | None, typer.Option("--scheme", help="How requests are signed.", show_default="standard")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--signature-parameter",
+        metavar="NAME=VALUE",
+        help="What the scheme is told: signature_header=X-Sig, key_id=k1 (custom, http-message; repeatable).",
+    ),
+]
+Profile = Annotated[
+    str | None, typer.Option("--profile", help="Behave as a known platform does: stripe, slack, … (`hookline profiles list`).")
+]
 Headers = Annotated[
     list[str] | None, typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="Sent with every request (repeatable).")
 ]
@@ -50,7 +65,9 @@ def said(
     event_types: Sequence[str] | None = None,
     description: str | None = None,
     body_format: BodyFormat | None = None,
+    body_template: str | None = None,
     signature_scheme: str | None = None,
+    signature_parameters: Sequence[str] | None = None,
     headers: Sequence[str] | None = None,
     timeout: str | None = None,
     max_in_flight: int | None = None,
@@ -63,7 +80,9 @@ def said(
         "event_types": tuple(event_types) if event_types else None,
         "description": description,
         "body_format": body_format,
+        "body_template": body_template,
         "signature_scheme": signature_scheme,
+        "signature_parameters": pairs(signature_parameters, "--signature-parameter") if signature_parameters else None,
         "headers": pairs(headers, "--header", ":") if headers else None,
         "timeout": None if timeout is None else span(timeout, "--attempt-timeout"),
         "max_in_flight": max_in_flight,
@@ -71,6 +90,11 @@ def said(
         "labels": pairs(labels, "--label") if labels else None,
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def made(profile_name: str | None, **given: Any) -> SubscriptionSpec:
+    """The spec with what was given, and else as the profile has it. Raises InvalidArgument."""
+    return profile(profile_name).spec(**given) if profile_name else SubscriptionSpec(**given)
 
 
 def retry_of(
@@ -92,7 +116,7 @@ def with_name(given: Mapping[str, Any], name: str | None, before: Mapping[str, s
 
 def defaults(names: Sequence[str]) -> dict[str, Any]:
     """Fields set back to what they are when nobody says anything. Raises UsageError."""
-    clearable = [name for name in FIELDS if name not in {"url", "secret", "ordering"}]
+    clearable = [name for name in FIELDS if name not in {"url", "secret", "ordering", "profile"}]
     for name in names:
         if name not in clearable:
             raise UsageError(f"--clear: {quoted(name)} cannot be cleared; right is one of {', '.join(clearable)}")

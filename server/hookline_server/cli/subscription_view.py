@@ -2,8 +2,21 @@
 
 from typing import assert_never
 
-from hookline.model import Exponential, RetryPolicy, Steps, Subscription, TestResult
+from hookline.model import (
+    AnswerRules,
+    ApiKey,
+    BasicCredentials,
+    BearerToken,
+    Exponential,
+    OAuth2ClientCredentials,
+    RetryPolicy,
+    Steps,
+    Subscription,
+    TestResult,
+)
+from hookline.model.limits import USUAL_ANSWERS
 from hookline_server.cli.exits import CommandError
+from hookline_server.cli.limit_options import limit_facts
 from hookline_server.cli.output import Output, clean, state, took, when
 from hookline_server.cli.plain import plain
 
@@ -19,16 +32,26 @@ def show_subscription(out: Output, subscription: Subscription, *, secret: str = 
             ("name", subscription.labels.get("name", "")),
             ("state", state(subscription.state)),
             ("reason", subscription.state_reason),
+            ("profile", subscription.profile),
             ("url", subscription.url),
             ("event types", ", ".join(subscription.event_types)),
             ("description", subscription.description),
             ("body format", subscription.body_format.value),
+            ("body template", subscription.body_template),
             ("scheme", subscription.signature_scheme),
+            ("parameters", ", ".join(f"{key}={value}" for key, value in sorted(subscription.signature_parameters.items()))),
             ("secret", secret),
             ("headers", ", ".join(sorted(subscription.headers))),
+            ("headers of retries", ", ".join(sorted(subscription.retry_headers))),
+            ("authentication", access_words(subscription)),
+            ("filter", subscription.filter),
+            ("fields", ", ".join(subscription.fields)),
+            ("transform", subscription.transform),
             ("retry", retry_words(subscription.retry)),
             ("attempt timeout", took(subscription.timeout)),
+            ("answers", "" if subscription.answers == USUAL_ANSWERS else answer_words(subscription.answers)),
             ("max in flight", str(subscription.max_in_flight)),
+            *limit_facts(subscription),
             ("ordering", subscription.ordering.value),
             ("labels", ", ".join(f"{key}={value}" for key, value in sorted(subscription.labels.items()))),
             ("created", when(subscription.create_time)),
@@ -36,6 +59,33 @@ def show_subscription(out: Output, subscription: Subscription, *, secret: str = 
             ("etag", subscription.etag),
         )
     )
+
+
+def answer_words(answers: AnswerRules) -> str:
+    """Rules for answers in one line."""
+    parts = [f"delivered by {', '.join(answers.delivered)}", f"disabled by {', '.join(answers.disabling)}"]
+    if answers.final:
+        parts.append(f"not tried again after {', '.join(answers.final)}")
+    if answers.final_header:
+        parts.append(f"nor with {answers.final_header}")
+    return "; ".join(parts)
+
+
+def access_words(subscription: Subscription) -> str:
+    """How the receiver is shown who calls, without a secret."""
+    words = [] if subscription.client_certificate is None else ["a client certificate"]
+    match subscription.authentication:
+        case None:
+            pass
+        case BearerToken():
+            words.append("a bearer token")
+        case BasicCredentials(username=username):
+            words.append(f"basic, as {username}")
+        case ApiKey(header=header):
+            words.append(f"a key in {header}")
+        case OAuth2ClientCredentials(token_url=url, client_id=client):
+            words.append(f"tokens from {url} as {client}")
+    return " and ".join(words)
 
 
 def retry_words(policy: RetryPolicy) -> str:

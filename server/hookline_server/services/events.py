@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from hookline import wire
-from hookline.client import MAX_BATCH, Client, EmitOutcome
+from hookline.client import DEFAULT_REPLAY_RATE, MAX_BATCH, Client, EmitOutcome
 from hookline.errors import InvalidArgument
 from hookline.model import EventSpec
 from hookline_proto.v1 import event_service_pb2, event_service_pb2_grpc
@@ -86,6 +86,7 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
             from_time=read_optional_time(request, "from_time"),
             to_time=read_optional_time(request, "to_time"),
             new_webhook_ids=request.new_webhook_ids,
+            max_per_second=request.max_per_second or DEFAULT_REPLAY_RATE,
             request_id=request.request_id,
             tenant=request.tenant,
         )

@@ -19,11 +19,13 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
 
 from hookline import wire
-from hookline.errors import HooklineError, InvalidArgument, Unavailable
+from hookline.errors import DeadlineExceeded, HooklineError, InvalidArgument, Unavailable
 from hookline_server.auth import Gate
 
 COME_BACK: Final = 1.0
 """Seconds after which a caller may find the server again that was shutting down."""
+
+LATE: Final = "no answer within {:g} s, the longest that a call may take here (call_timeout); what became of it is not known"
 
 T = TypeVar("T")
 
@@ -91,10 +93,11 @@ class Drain:
 class Guard:
     """Wraps the methods of a servicer and adds them to a server."""
 
-    def __init__(self, gate: Gate, drain: Drain) -> None:
-        """Admit by `gate`, count in `drain`."""
+    def __init__(self, gate: Gate, drain: Drain, call_timeout: float) -> None:
+        """Admit by `gate`, count in `drain`; a call that is no stream ends after `call_timeout` seconds, whatever its deadline."""
         self._gate = gate
         self._drain = drain
+        self._call_timeout = call_timeout
 
     def register(self, server: aio.Server, service: ServiceDescriptor, servicer: object) -> None:
         """Serve every method of `service` by the method of `servicer` with its name."""
@@ -112,16 +115,20 @@ class Guard:
 
     def _unary(self, call: Answer, method: MethodDescriptor) -> Any:
         admit, enter, leave = self._gate.admit, self._drain.enter, self._drain.leave
+        limit = self._call_timeout
 
         async def answer(request: Message | Malformed, context: Context) -> Message:
             enter()
+            watch = asyncio.timeout(limit)
             try:
                 admit(context)
                 if type(request) is Malformed:
                     raise request.refusal()
-                return await call(request, context)
+                async with watch:
+                    return await call(request, context)
             except Exception as error:
-                await _refuse(error, context, method)
+                late = isinstance(error, TimeoutError) and watch.expired()
+                await _refuse(DeadlineExceeded(LATE.format(limit)) if late else error, context, method)
                 raise
             finally:
                 leave()

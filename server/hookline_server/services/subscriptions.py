@@ -67,7 +67,9 @@ class SubscriptionServicer(subscription_service_pb2_grpc.SubscriptionServiceServ
 
     async def ResumeSubscription(self, request: pb.ResumeSubscriptionRequest, context: Context) -> pb.ResumeSubscriptionResponse:
         """Deliver again."""
-        resumed = await self._subscriptions.resume(request.subscription_id, tenant=request.tenant)
+        resumed = await self._subscriptions.resume(
+            request.subscription_id, discard_held=request.discard_held, tenant=request.tenant
+        )
         return pb.ResumeSubscriptionResponse(subscription=wire.write_subscription(resumed))
 
     async def RotateSubscriptionSecret(

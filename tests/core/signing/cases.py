@@ -32,9 +32,13 @@ class Case:
     """Of a secret that is base64; None for one whose text is the key."""
     own: tuple[str, ...] = ()
     """Headers that it sends beside those that are signed."""
+    headers: tuple[tuple[str, str], ...] = CONTENT_TYPE
+    """What the request has before it is signed."""
+    body: bytes = JSON
 
-    def request(self, body: bytes = JSON, webhook_id: str = "evt_1", event_type: str = "invoice.paid") -> SignableRequest:
-        return SignableRequest(url=URL, headers=CONTENT_TYPE, body=body, id=webhook_id, event_type=event_type)
+    def request(self, body: bytes | None = None, webhook_id: str = "evt_1", event_type: str = "invoice.paid") -> SignableRequest:
+        sent = self.body if body is None else body
+        return SignableRequest(url=URL, headers=self.headers, body=sent, id=webhook_id, event_type=event_type)
 
     def flipped_secret(self, secret: str, bit: int) -> str:
         if self.key_prefix is None:
@@ -63,7 +67,14 @@ CASES = (
     case("slack", ("x-slack-signature", "x-slack-request-timestamp")),
     case("twilio", ("x-twilio-signature",), timed=False, url=True, own=("i-twilio-idempotency-token",)),
     case("hubspot", ("x-hubspot-signature-v3", "x-hubspot-request-timestamp"), url=True, method=True),
-    case("shopify", ("x-shopify-hmac-sha256",), timed=False, own=("x-shopify-topic", "x-shopify-webhook-id")),
+    case(
+        "shopify",
+        ("x-shopify-hmac-sha256",),
+        timed=False,
+        own=("x-shopify-topic", "x-shopify-webhook-id"),
+        # Shopify's own library wants these, which say nothing of the event: they are the subscription's.
+        headers=(*CONTENT_TYPE, ("X-Shopify-Shop-Domain", "acme.myshopify.com"), ("X-Shopify-API-Version", "2026-10")),
+    ),
     case("segment", ("x-signature",), timed=False),
     case(
         "zendesk",
@@ -103,11 +114,22 @@ CASES = (
         method=True,
     ),
 )
+TWILIO_FORM = case(
+    "twilio-form",
+    ("x-twilio-signature",),
+    scheme("twilio"),
+    timed=False,
+    url=True,
+    own=("i-twilio-idempotency-token",),
+    headers=(("Content-Type", "application/x-www-form-urlencoded"),),
+    body=b"Digits=100&To=%2B18005551212&Note=a+b",
+)
+"""Not among the others: the order and the encoding of a form are not signed."""
 HUBSPOT_OLD = HubSpot(old_versions=frozenset({"v1", "v2"}))
 
 
 def named(name: str) -> Case:
-    return next(each for each in CASES if each.name == name)
+    return next(each for each in (*CASES, TWILIO_FORM) if each.name == name)
 
 
 def flipped(raw: bytes, bit: int) -> bytes:

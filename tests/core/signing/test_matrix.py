@@ -1,62 +1,72 @@
-"""Each scheme against the platform's own package: both directions, rotation, and each part tampered with."""
+"""Each scheme against the platforms' own packages, in five languages: both directions, rotation, and each part tampered with.
 
-import hashlib
-import time
-from dataclasses import replace
+`docs/signatures.json` keeps what came of it, and the tables of `docs/signatures.md` are made from that
+(`scripts/generate_signature_table.py`).
+"""
+
+import json
 
 import pytest
-from core.signing.cases import CONTENT_TYPE, JSON, URL, named, received, refusal, value, with_value
-from core.signing.judges import JUDGES
+from core.signing.cases import named
+from core.signing.judges import PYTHON, RECIPE
+from core.signing.matrix import LAXER, MATRIX, ROTATES_OTHERWISE, STRICTER, available, examine, taken_by_hookline_alone
+from interop import foreign
+from scripts.generate_signature_table import RESULTS, outdated
 
-from hookline.signing import InvalidSignature, SignableRequest, SignatureFault
-
-pytestmark = pytest.mark.parametrize("name", JUDGES)
-
-
-def judged(name):
-    case, judge = named(name), JUDGES[name]
-    secret = case.secret()
-    return case, judge, secret, case.scheme.sign(case.request(), [secret], int(time.time()))
+GENERATE = "`python scripts/generate_signature_table.py` writes it"
 
 
-def test_the_judge_accepts_what_hookline_signs(name):
-    case, judge, secret, signed = judged(name)
-    assert judge.accepts(signed, secret)
-    assert not judge.accepts(signed, case.secret())
+def marked(value, key, *more):
+    """A parameter about the judge `key`: all on one worker, so that each judge is started once."""
+    needs = [] if key[1] in {PYTHON, RECIPE} else [pytest.mark.interop]
+    return pytest.param(value, marks=[pytest.mark.xdist_group("judges"), *needs], id="-".join([*key, *more]))
 
 
-def test_hookline_accepts_what_the_judge_signs(name):
-    case, judge, secret, _ = judged(name)
-    headers = (*CONTENT_TYPE, *judge.headers(JSON.decode(), secret, int(time.time())).items())
-    url = f"{URL}&bodySHA256={hashlib.sha256(JSON).hexdigest()}" if name == "twilio" else URL
-    theirs = SignableRequest(url=url, headers=headers, body=JSON)
-    case.scheme.verify(theirs, [secret], int(time.time()))
-    case.scheme.verify(theirs, [case.secret(), secret], int(time.time()))
-    with pytest.raises(InvalidSignature) as refused:
-        case.scheme.verify(theirs, [case.secret()], int(time.time()))
-    assert refused.value.fault is SignatureFault.NO_MATCHING_SIGNATURE
+every_judge = pytest.mark.parametrize("key", [marked(key, key) for key in MATRIX])
 
 
-def test_during_a_rotation_the_judge_accepts_each_secret_that_signs(name):
-    case, judge, new, _ = judged(name)
-    old = case.secret()
-    signed = case.scheme.sign(case.request(), [new, old], int(time.time()))
-    assert judge.accepts(signed, new)
-    assert judge.accepts(signed, old) is case.several
+@pytest.fixture(scope="module", autouse=True)
+def judges():
+    yield
+    foreign.stop()
 
 
-def test_the_judge_and_hookline_both_refuse_each_part_that_is_tampered_with(name):
-    case, judge, secret, signed = judged(name)
-    tampered = [replace(signed, body=JSON.replace(b"100", b"900"))]
-    for header in set(case.signed) - {"content-type", "content-digest"}:
-        # The last digit or letter of the value becomes another one: the header keeps its form.
-        old = value(signed, header)
-        at = max(index for index, character in enumerate(old) if character.isalnum()) - 2
-        tampered.append(with_value(signed, header, old[:at] + ("1" if old[at] != "1" else "2") + old[at + 1 :]))
-    if case.url:
-        tampered.append(replace(signed, url=signed.url.replace("tenant=7", "tenant=8")))
-    if case.method:
-        tampered.append(replace(signed, method="PUT"))
-    for request in tampered:
-        assert not judge.accepts(request, secret)
-        assert isinstance(refusal(case.scheme, received(request), [secret], int(time.time())), InvalidSignature)
+@pytest.fixture
+def row(key):
+    if reason := available(key):
+        pytest.skip(reason)
+    return examine(key)
+
+
+@every_judge
+def test_hookline_and_the_judge_are_of_one_mind(key, row, record_property):
+    record_property("row", json.dumps(row.plain))
+    assert row.accepts_ours
+    assert row.ours_accepts in ({None} if MATRIX[key].sign is None else {True})
+    assert row.rotation == ROTATES_OTHERWISE.get(key[1:], ("both" if named(key[0]).several else "new",))[0]
+    assert {"body", "secret", "signature", "header missing"} <= row.refused.keys()
+    assert all(refused["ours"] for refused in row.refused.values())
+    passed = {part for part, refused in row.refused.items() if not refused["theirs"]}
+    assert passed == LAXER.get(key[1:], (set(),))[0]
+
+
+@every_judge
+def test_what_came_of_it_is_what_is_kept(key, row):
+    kept = {(each["scheme"], each["language"], each["package"]): each for each in json.loads(RESULTS.read_text())["rows"]}
+    assert kept.get(key) == row.plain, f"{RESULTS.name} is not up to date; {GENERATE}"
+
+
+@pytest.mark.parametrize("stricter", [marked(each, each.key, each.change.__name__) for each in STRICTER])
+def test_what_the_docs_call_stricter_is(stricter):
+    if reason := available(stricter.key):
+        pytest.skip(reason)
+    assert taken_by_hookline_alone(stricter)
+
+
+def test_every_judge_is_kept_and_no_other():
+    kept = json.loads(RESULTS.read_text())
+    assert {(each["scheme"], each["language"], each["package"]) for each in kept["rows"]} == MATRIX.keys()
+
+
+def test_the_tables_in_the_docs_are_what_is_kept():
+    assert not outdated(), f"docs/signatures.md is not up to date; {GENERATE}"

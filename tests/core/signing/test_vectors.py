@@ -4,7 +4,7 @@ import hmac
 from base64 import b64decode, b64encode
 
 import pytest
-from core.signing.cases import HUBSPOT_OLD, JSON, named, value
+from core.signing.cases import HUBSPOT_OLD, JSON, named, value, with_value
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hookline.signing import HttpMessage, InvalidSignature, SignableRequest, SignatureFault, Twilio, ed25519, scheme
@@ -67,6 +67,28 @@ def test_github():
     signed = scheme("github").sign(SignableRequest(url="", body=b"Hello, World!"), ["It's a Secret to Everybody"], 0)
     expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     assert value(signed, "x-hub-signature-256") == expected
+
+
+def test_stripe():
+    """docs.stripe.com/webhooks/signature, the example of a header: Stripe publishes neither its body nor its secret.
+
+    So it is of the right form, and the signature `v0`, which Stripe says to ignore, is.
+    """
+    secret = "whsec_0123456789abcdef"
+    theirs = "5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd"
+    ignored = "6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989a39"
+    request = SignableRequest(url="", headers=(("Stripe-Signature", f"t=1492774577,v1={theirs},v0={ignored}"),), body=b"{}")
+    with pytest.raises(InvalidSignature) as refused:
+        scheme("stripe").verify(request, [secret], 1492774577)
+    assert refused.value.fault is SignatureFault.NO_MATCHING_SIGNATURE
+    ours = hmac.digest(secret.encode(), b"1492774577.{}", "sha256").hex()
+    scheme("stripe").verify(
+        with_value(request, "stripe-signature", f"t=1492774577,v1={theirs},v1={ours},v0={ignored}"), [secret], 1492774577
+    )
+    with pytest.raises(InvalidSignature):
+        scheme("stripe").verify(
+            with_value(request, "stripe-signature", f"t=1492774577,v1={theirs},v0={ours}"), [secret], 1492774577
+        )
 
 
 def test_slack():

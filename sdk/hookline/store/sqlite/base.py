@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from hookline.clock import Clock, now_micros
 from hookline.model import Attempt, Event, EventType, Stats, Subscription
+from hookline.outbox import Outbox
 from hookline.store.protocol import (
     Appended,
     CatalogueView,
@@ -167,7 +168,7 @@ class SqlStore(ABC):
 
     async def lapse(self, key: LaneKey, *, before: int, limit: int, reason: str, at: int) -> int:
         """Cancel up to `limit` pending works of a lane that were made before `before`; how many."""
-        return await self._write(queue.lapse, key, before, limit, reason, at)
+        return await self._write(queue.lapse, key, before=before, limit=limit, reason=reason, at=at)
 
     async def requeue(self, tenant: str, delivery_id: str, *, at: int) -> bool:
         """Make a delivery due now; False if there was nothing to do."""
@@ -200,6 +201,15 @@ class SqlStore(ABC):
     async def end_job(self, tenant: str, job_id: str, *, at: int) -> bool:
         """Cancel a job; False if it is finished already or unknown."""
         return await self._write(jobs.end, tenant, job_id, at)
+
+    async def pressure(self, margin: int) -> str:
+        """Nothing that is known here stands against more."""
+        del margin
+        return ""
+
+    async def outboxes(self) -> Sequence[Outbox]:
+        """None: on SQLite an outbox is a table in a file of the caller's, and named when the client is opened."""
+        return ()
 
     # The catalogue.
 

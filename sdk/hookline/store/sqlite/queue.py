@@ -70,6 +70,7 @@ def _due(connection: sqlite3.Connection, request: DueRequest) -> DueAnswer:
     found = connection.execute(_SQL["due"], (request.key.tenant, no, request.until, request.room + 1)).fetchall()
     next_due = connection.execute(_SQL["next_due"], (no, request.until)).fetchone()[0]
     works = [rows.work(request.key.lane, row) for row in found[: request.room]]
+    works = [work._replace(aside=True) if row[-1] else work for work, row in zip(works, found, strict=False)]
     return DueAnswer(works, next_due, len(found) > request.room)
 
 
@@ -102,6 +103,8 @@ class Standing(NamedTuple):
     done_run: int
     done_attempts: int
     okey: str
+    waiting_okey: str | None
+    """None too for one that has stepped aside."""
 
 
 def standing(tx: Transaction, tenant: str, delivery_id: str) -> Standing | None:
@@ -157,7 +160,7 @@ def cancel(tx: Transaction, tenant: str, delivery_id: str, reason: str, at: int)
     return True
 
 
-def lapse(tx: Transaction, key: LaneKey, before: int, limit: int, reason: str, at: int) -> int:
+def lapse(tx: Transaction, key: LaneKey, *, before: int, limit: int, reason: str, at: int) -> int:
     """Cancel what was made before a time."""
     lane = tx.lane(*key)
     if lane is None:
@@ -178,20 +181,19 @@ def requeue(tx: Transaction, tenant: str, delivery_id: str, at: int) -> bool:
     if now is None or now.owner is None or not now.taking or now.fresh_run is not None:
         return False
     key = LaneKey(tenant, now.lane)
-    okey = now.okey or None
     if now.state is not None:
         pos, run = tx.position(), now.done_run + 1
         move = {"tenant": tenant, "old": now.pos, "new": pos}
         tx.cursor.execute(_SQL["remove_done"], (tenant, now.pos))
         tx.cursor.execute(_SQL["move_delivery"], move)
         tx.cursor.execute(_SQL["move_changes"], move)
-        tx.cursor.execute(ADD_FRESH, (now.lane_no, pos, okey, run, now.done_attempts, at))
+        tx.cursor.execute(ADD_FRESH, (now.lane_no, pos, now.okey or None, run, now.done_attempts, at))
         tx.count(now.lane_no, now.state, -1)
         tx.count(now.lane_no, PENDING, 1)
         change(tx, tenant, pos, PENDING, reason="", run=run, attempts=now.done_attempts, due=None, at=at)
     elif now.due is not None and now.due > at:
         tx.cursor.execute(_SQL["remove_later"], (now.lane_no, now.due, now.pos))
-        row = (now.lane_no, at, now.pos, okey, now.run, now.attempts, now.before, now.run_start, now.reason)
+        row = (now.lane_no, at, now.pos, now.waiting_okey, now.run, now.attempts, now.before, now.run_start, now.reason)
         tx.cursor.execute(ADD_LATER, row)
         change(tx, tenant, now.pos, PENDING, reason=now.reason, run=now.run, attempts=now.before + now.attempts, due=at, at=at)
         tx.hint(now.owner, WakeKind.FORGET, (key,), (delivery_id,))

@@ -67,7 +67,7 @@ def settle(tx: Transaction, node: int, batch: Sequence[Settlement]) -> Settled:
         attempts = work.attempts + (attempt is not None)
         state = _STATE[one.result]
         if state == PENDING:
-            okey = work.event.ordering_key or None
+            okey = None if one.aside else work.event.ordering_key or None
             later.append((lane.no, one.due, pos, okey, work.run, attempts, work.before, one.run_start, one.reason))
         else:
             done.append((tenant, pos, state, one.reason, work.run, work.before + attempts, one.at))

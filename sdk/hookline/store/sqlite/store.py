@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import sqlite3
 import sys
 import weakref
@@ -29,6 +30,7 @@ from hookline.store.sqlite.writer import Writer
 P = ParamSpec("P")
 T = TypeVar("T")
 
+MIB: Final = 1024 * 1024
 READERS: Final = 2
 FLOOR: Final = 0.25
 """Seconds between two looks at whether another process has written, in case a wake got lost."""
@@ -131,6 +133,18 @@ class SqliteStore(SqlStore):
             raise Closed(self._reason)
         answer: T = await next(self._turn).submit(lambda connection: verb(connection, *args, **kwargs))
         return answer
+
+    async def pressure(self, margin: int) -> str:
+        """Why nothing new should be taken: the disk of the file has less than `margin` bytes left."""
+        if not margin:
+            return ""
+        free = (await asyncio.to_thread(shutil.disk_usage, self.path.parent)).free
+        if free >= margin:
+            return ""
+        return (
+            f"the disk of {self.path} has {free // MIB} MiB left, less than the margin of {margin // MIB} MiB (disk_margin_mb): "
+            "make room there"
+        )
 
     async def backup(self, target: Path) -> None:
         """Copy the whole into a new file (0600), consistently, while it runs. Raises StoreError."""
@@ -240,9 +254,10 @@ class SqliteStore(SqlStore):
 
     def _look(self) -> None:
         """In the writer's thread, now and then."""
-        if self._writer is not None and self._writer.changed():
+        writer = self._writer  # closing takes it away, in another thread
+        if writer is not None and writer.changed():
             look = Wake(WakeKind.LOOK)
-            self._writer.tell(self._hear, [Post(node, "", look) for node in list(self._listeners)])
+            writer.tell(self._hear, [Post(node, "", look) for node in list(self._listeners)])
 
     # Forks.
 

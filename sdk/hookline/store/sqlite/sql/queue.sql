@@ -26,7 +26,7 @@ ORDER BY f.pos LIMIT ?4;
 -- name: due
 SELECT l.pos, l.due, d.id, d.webhook_id, l.run, l.attempts, l.before, l.run_start,
   e.tenant, e.id, e.type, e.source, e.subject, e.time, e.data, e.content_type, e.data_schema, e.labels,
-  e.idempotency_key, e.okey, e.not_before, e.traceparent, e.accept
+  e.idempotency_key, e.okey, e.not_before, e.traceparent, e.accept, l.okey IS NULL AND e.okey <> ''
 FROM later l JOIN delivery d ON d.tenant = ?1 AND d.pos = l.pos JOIN event e ON e.pos = d.event
 WHERE l.lane = ?2 AND l.due <= ?3
 ORDER BY l.due, l.pos LIMIT ?4;
@@ -59,7 +59,7 @@ SELECT d.pos, d.lane, g.name, g.owner, g.taking,
   f.run, f.before,
   l.due, l.run, l.attempts, l.before, l.run_start, l.reason,
   x.state, x.run, x.attempts,
-  e.okey
+  e.okey, l.okey
 FROM delivery d JOIN lane g ON g.no = d.lane JOIN event e ON e.pos = d.event
 LEFT JOIN fresh f ON f.lane = d.lane AND f.pos = d.pos
 LEFT JOIN later l ON l.lane = d.lane AND l.pos = d.pos

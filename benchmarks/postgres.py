@@ -1,0 +1,138 @@
+"""The figures of servers on PostgreSQL: throughput, idle latency, and two replicas beside one."""
+
+import asyncio
+import contextlib
+import itertools
+import tempfile
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import psutil
+
+from benchmarks import postgres_claims, postgres_emit, postgres_store, served
+from benchmarks.database import Database, running, used
+from benchmarks.figure import Figure
+from benchmarks.server import Load, ServerProcess
+from benchmarks.server import running as server_running
+
+ROUNDS: Final = 3
+LANES: Final = 8
+"""Subscriptions that replicas share."""
+IN_FLIGHT: Final = 64
+BATCH_CALLERS: Final = 8
+MICRO: Final = 1e6
+
+
+class Shared(NamedTuple):
+    """What replicas reached together: deliveries a second, the share of the machine in use, processor time a delivery (µs)."""
+
+    rate: float
+    busy: float
+    replicas: float
+    database: float
+
+
+async def throughputs(url: str, database: Database, scale: float) -> list[Figure]:
+    """One replica: an event a call, and batches."""
+    count = int(20_000 * scale)
+    one = [
+        await served.throughput(url, count // 2, in_flight=IN_FLIGHT, batch=1, store=await database.new()) for _ in range(ROUNDS)
+    ]
+    hundred = [await served.throughput(url, count, in_flight=8, batch=100, store=await database.new()) for _ in range(ROUNDS)]
+    return [
+        Figure(name=name, value=value, unit="deliveries/s", target=f">= {least:,}", met=value >= least)
+        for name, value, least in (
+            ("PostgreSQL: gRPC, one event a call, 64 in flight", served.median(one), 2_000),
+            ("PostgreSQL: gRPC, batches of 100", served.median(hundred), 4_000),
+        )
+    ]
+
+
+async def idle(url: str, database: Database, scale: float) -> list[Figure]:
+    """The latency of an idle server."""
+    p50, p99 = await served.idle(url, rate=50, seconds=20 * scale, store=await database.new())
+    return [
+        Figure(name="PostgreSQL: idle, 50 events/s, emit to request, p50", value=p50, unit="ms", target="<= 4 ms", met=p50 <= 4),
+        Figure(name="PostgreSQL: idle, 50 events/s, emit to request, p99", value=p99, unit="ms", target="<= 12 ms", met=p99 <= 12),
+    ]
+
+
+async def shared(url: str, database: Database, count: int, *, number: int, batch: int = 1) -> Shared:
+    """`number` replicas on one database, each called by its share of the callers: 64, or 8 with batches."""
+    store = await database.new()
+    with contextlib.ExitStack() as stack:
+        servers: list[ServerProcess] = []
+        loads: list[Load] = []
+        for _ in range(number):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hookline-bench-"))
+            servers.append(stack.enter_context(server_running(Path(folder), store)))
+            loads.append(Load(servers[-1].target))
+            await loads[-1].ready()  # one after the other, so that one of them migrates
+        try:
+            types = [f"bench.lane-{lane}" for lane in range(LANES)]
+            for lane, kind in enumerate(types):  # a lane belongs to the replica that made it
+                await loads[lane % number].subscribe(f"{url}/shared/{lane}", kind)
+            await emit(loads, types, count // 5, batch)
+            processes = [psutil.Process(server.process.pid) for server in servers]
+            psutil.cpu_percent(None)
+            before = sum(map(used, processes)), database.processor()
+            started = time.perf_counter()
+            await emit(loads, types, count, batch)
+            rate = count / (time.perf_counter() - started)
+            busy = psutil.cpu_percent(None)
+            own = sum(map(used, processes)) - before[0]
+            other = sum(after - before[1].get(pid, 0.0) for pid, after in database.processor().items())
+            return Shared(rate, busy, own / count * MICRO, other / count * MICRO)
+        finally:
+            for load in loads:
+                await load.channel.close()
+
+
+async def emit(loads: list[Load], types: list[str], count: int, batch: int) -> None:
+    """`count` events of all types in turn, until the last is settled."""
+    numbers = itertools.count()
+
+    async def caller(load: Load) -> None:
+        while (number := next(numbers)) * batch < count:
+            kind = types[number % len(types)]
+            await (load.emit(kind) if batch == 1 else load.emit_batch(kind, batch))
+
+    async with asyncio.TaskGroup() as callers:
+        for place in range(IN_FLIGHT if batch == 1 else BATCH_CALLERS):
+            callers.create_task(caller(loads[place % len(loads)]))
+    await loads[0].settled()
+
+
+async def replicas(url: str, database: Database, scale: float) -> list[Figure]:
+    """Two replicas beside one, in turn: an event a call, then batches of 100."""
+    figures = []
+    for batch, count, way in ((1, int(8_000 * scale), "one event a call"), (100, int(16_000 * scale), "batches of 100")):
+        rounds = [[await shared(url, database, count, number=number, batch=batch) for number in (1, 2)] for _ in range(2)]
+        for place, name in enumerate(("1 replica", "2 replicas")):
+            found = [each[place] for each in rounds]
+            value = served.median([each.rate for each in found])
+            beside = served.median([each[1].rate / each[0].rate for each in rounds]) if place else None
+            label = f"PostgreSQL: {name}, {LANES} subscriptions, {way}"
+            figures += [
+                Figure(name=label, value=value, unit="deliveries/s", bare="1 replica" if place else "", ratio_to_bare=beside),
+                Figure(name="  the machine's cores in use", value=served.median([each.busy for each in found]), unit="%"),
+                Figure(name="  replicas, a delivery", value=served.median([each.replicas for each in found]), unit="µs of a core"),
+                Figure(
+                    name="  PostgreSQL, a delivery", value=served.median([each.database for each in found]), unit="µs of a core"
+                ),
+            ]
+    return figures
+
+
+async def measure(url: str, scale: float, *, large: bool) -> list[Figure]:
+    """Every figure on PostgreSQL; with `large` the tables are filled with millions of rows."""
+    with running() as database:
+        return [
+            *await throughputs(url, database, scale),
+            *await idle(url, database, scale),
+            *await replicas(url, database, scale),
+            *await postgres_store.measure(database, scale),
+            *await postgres_emit.measure(database, scale),
+            *await postgres_claims.measure(database, scale, large=large),
+        ]

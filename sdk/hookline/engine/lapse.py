@@ -1,0 +1,64 @@
+"""Cancels what was held for too long: events for subscriptions that are paused or disabled, beyond their `hold_for`."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+from hookline.clock import Clock, micros, now_micros
+from hookline.engine.lane import Lane
+from hookline.errors import HooklineError
+from hookline.model import Subscription, SubscriptionState
+from hookline.store.protocol import LaneKey, WorkQueue
+
+LOGGER: Final = logging.getLogger(__name__)
+STEP: Final = 500
+"""Deliveries in one commit."""
+SECOND: Final = 1_000_000
+
+
+async def lapse(queue: WorkQueue, lanes: Callable[[], Iterable[Lane]], clock: Clock, interval: float) -> None:
+    """Look at the lanes of this node every `interval` seconds, for ever."""
+    while True:
+        await asyncio.sleep(interval)
+        for lane in list(lanes()):
+            if lane.target.active or lane.closing:
+                continue
+            try:
+                await lapse_held(queue, lane.target.subscription, clock)
+            except HooklineError as error:
+                LOGGER.warning("what is held too long could not be cancelled, trying again: %s", error)
+
+
+async def lapse_all(queue: WorkQueue, key: LaneKey, clock: Clock, *, reason: str) -> None:
+    """Cancel everything that is pending in a lane now, in steps. Raises Unavailable."""
+    await _lapse(queue, key, now_micros(clock) + 1, reason, clock)
+
+
+async def lapse_held(queue: WorkQueue, subscription: Subscription, clock: Clock) -> None:
+    """Cancel what a paused or disabled subscription has held for longer than it holds. Raises Unavailable.
+
+    What was pending before is held from the pause on.
+    """
+    since = held_since(subscription)
+    if subscription.hold_for is None or since is None:
+        return
+    before = now_micros(clock) - int(subscription.hold_for * SECOND)
+    if micros(since) <= before:
+        reason = f"held for more than {subscription.hold_for:g} s while its subscription was {subscription.state.value}"
+        await _lapse(queue, LaneKey(subscription.tenant, subscription.id), before + 1, reason, clock)
+
+
+def held_since(subscription: Subscription) -> datetime | None:
+    """When a subscription was paused or disabled; None if it is active."""
+    if subscription.state is SubscriptionState.ACTIVE:
+        return None
+    last = subscription.pauses[-1] if subscription.pauses else None
+    return subscription.update_time if last is None or last.end is not None else last.start
+
+
+async def _lapse(queue: WorkQueue, key: LaneKey, before: int, reason: str, clock: Clock) -> None:
+    done = STEP
+    while done == STEP:
+        done = await queue.lapse(key, before=before, limit=STEP, reason=reason, at=now_micros(clock))

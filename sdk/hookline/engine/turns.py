@@ -1,0 +1,73 @@
+"""Whose turn it is: tenants one after the other, each as often as its weight says, and within a tenant lane after lane."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hookline.engine.lane import Lane
+
+
+class Tenant:
+    """A tenant's lanes that have something to do, and how many requests it has under way."""
+
+    __slots__ = ("credit", "crowded", "in_flight", "lanes", "name", "need", "queued", "sweep_at", "weight")
+
+    def __init__(self, name: str, weight: int) -> None:
+        """Nothing to do. `weight` is how many turns it has in a round, at least 1."""
+        self.name = name
+        self.weight = weight
+        self.credit = weight
+        self.lanes: deque[Lane] = deque()
+        self.crowded: list[tuple[int, int, Lane]] = []
+        """Lanes that wait for free slots, by how many they hold; see `Slots`."""
+        self.need = 0
+        """How many slots must be free for the first of them."""
+        self.sweep_at = 0
+        """How many entries there may be before those that count no more are dropped."""
+        self.in_flight = 0
+        self.queued = False
+
+
+class Turns:
+    """The round of tenants."""
+
+    def __init__(self, weights: Mapping[str, int]) -> None:
+        """Nobody waits. Tenants without a weight have 1."""
+        self._weights = weights
+        self._tenants: dict[str, Tenant] = {}
+        self._order: deque[Tenant] = deque()
+
+    def __bool__(self) -> bool:
+        """Whether somebody waits."""
+        return any(tenant.lanes for tenant in self._order)
+
+    def tenant(self, name: str) -> Tenant:
+        """The tenant called `name`."""
+        found = self._tenants.get(name)
+        if found is None:
+            found = self._tenants[name] = Tenant(name, self._weights.get(name, 1))
+        return found
+
+    def add(self, lane: "Lane") -> None:
+        """`lane` waits for its turn."""
+        tenant = lane.tenant
+        tenant.lanes.append(lane)
+        if not tenant.queued:
+            tenant.queued, tenant.credit = True, tenant.weight
+            self._order.append(tenant)
+
+    def next(self) -> "Lane | None":
+        """The lane whose turn it is."""
+        order = self._order
+        while order:
+            tenant = order[0]
+            if not tenant.lanes:
+                order.popleft().queued = False
+                continue
+            tenant.credit -= 1
+            if tenant.credit <= 0:
+                tenant.credit = tenant.weight
+                order.rotate(-1)
+            return tenant.lanes.popleft()
+        return None

