@@ -1,0 +1,1 @@
+"""Adapters: how known kinds of senders are driven."""

@@ -1,0 +1,1 @@
+"""Generated from package hookline.conformance."""

@@ -1,0 +1,96 @@
+"""Good receivers pass everything that applies, whatever the seed; without a probe nothing of effects is passed."""
+
+import os
+import time
+
+import pytest
+from conformance.mutants.receivers.http_server import Refused, Request
+from conformance.mutants.receivers.reference import GOOD, Receiver, Standard
+from conformance.mutants.receivers.running import judge
+
+from hookline_conformance import Mode, Options, Status, load_catalogue, run
+from hookline_conformance.receiver import ReceiverTarget
+from hookline_conformance.schemes import Message, Mismatch, scheme_named
+
+EFFECTS = "a way to see effects"
+
+
+@pytest.mark.parametrize("good", GOOD, ids=lambda good: good.__name__)
+async def test_a_good_receiver_passes_everything_that_applies(good: type[Receiver]) -> None:
+    report = await judge(good(), mode=Mode.FULL if good is Standard else Mode.QUICK)
+    assert report.no_verdict == ""
+    assert [str(failure.detail) for failure in report.failures] == []
+    assert report.exit_code == 0
+    applicable = [item for item in load_catalogue().binding(report.kind) if item.applies_to(good.scheme)]
+    assert [verdict.requirement for verdict in report.verdicts] == applicable
+
+
+class ByReference(Receiver):
+    """A receiver that verifies with the suite's own reference: shows that no check raises a false alarm for its scheme."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.scheme = name
+        self.kind = scheme_named(name)
+        self.secrets = (self.kind.generate_secret(), self.kind.generate_secret())
+        self.retired = (self.kind.generate_secret(),)
+
+    def verify(self, request: Request) -> str:
+        message = Message(method=request.method, url=request.url, headers=request.headers, body=request.body)
+        try:
+            event_id = self.kind.verify(message, self.secrets, time.time()).id
+        except Mismatch:
+            raise Refused(401) from None
+        if not event_id:
+            raise Refused(400)
+        return event_id
+
+
+@pytest.mark.parametrize("name", ["svix", "slack", "hubspot", "shopify", "segment"])
+async def test_no_check_raises_a_false_alarm_for_the_other_schemes(name: str) -> None:
+    report = await judge(ByReference(name))
+    assert report.no_verdict == ""
+    assert [f"{failure.requirement.id} {failure.detail}" for failure in report.failures] == []
+
+
+SEEDS = range(1, 1 + int(os.environ.get("CONFORMANCE_SEEDS", "3")))
+"""CONFORMANCE_SEEDS=200 asks for the long run."""
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_every_seed_gives_the_same_verdicts(seed: int) -> None:
+    first = await judge(Standard(), seed=0)
+    other = await judge(Standard(), seed=seed)
+    assert {v.requirement.id: v.status for v in other.verdicts} == {v.requirement.id: v.status for v in first.verdicts}
+
+
+async def test_without_a_probe_what_needs_effects_is_not_checked() -> None:
+    receiver = Standard()
+    await receiver.start()
+    try:
+        target = ReceiverTarget(url=f"http://127.0.0.1:{receiver.port}/", scheme=scheme_named("standard"), secrets=receiver.secrets)
+        report = await run(target, Options(mode=Mode.QUICK))
+    finally:
+        await receiver.stop()
+    assert report.exit_code == 0
+    statuses = {verdict.requirement.id: verdict.status for verdict in report.verdicts}
+    for requirement in load_catalogue().binding(report.kind):
+        if EFFECTS in requirement.note and requirement.id in statuses:
+            assert statuses[requirement.id] is Status.NOT_CHECKED
+
+
+async def test_a_polite_run_sends_nothing_hostile() -> None:
+    receiver = Standard()
+    methods: list[int] = []
+    good = receiver.limited
+    receiver.limited = lambda length: methods.append(length) or good(length)
+    await receiver.start()
+    try:
+        target = ReceiverTarget(url=f"http://127.0.0.1:{receiver.port}/", scheme=scheme_named("standard"), secrets=receiver.secrets)
+        report = await run(target, Options(mode=Mode.QUICK, safe=True))
+    finally:
+        await receiver.stop()
+    statuses = {verdict.requirement.id: verdict.status for verdict in report.verdicts}
+    assert statuses["SAF-001"] is Status.NOT_CHECKED
+    assert statuses["SIG-001"] is Status.PASSED
+    assert max(methods) <= 110 * 1024

@@ -1,0 +1,43 @@
+"""The suite tells good senders from broken ones."""
+
+import pytest
+from conformance.mutants.senders.making import Mutant, make, mutants
+
+from hookline_conformance.requirement import Binds, load_catalogue
+from hookline_conformance.runner import Options, run
+from hookline_conformance.sender import SenderTarget
+from hookline_conformance.verdict import Status
+
+ALL = mutants()
+UNBREAKABLE = {
+    "EMI-104": "the state machine: its laws are those of other requirements, and test_machine.py shows it at work",
+}
+
+
+def test_every_mutant_is_one_line_away_and_has_a_name_of_its_own() -> None:
+    assert len({mutant.name for mutant in ALL}) == len(ALL)
+    for mutant in ALL:
+        assert mutant.source()
+
+
+def test_every_sender_requirement_that_can_be_broken_has_a_mutant() -> None:
+    bound = {requirement.id for requirement in load_catalogue().binding(Binds.SENDER)}
+    assert bound - {mutant.breaks for mutant in ALL} == set(UNBREAKABLE)
+
+
+async def test_the_good_sender_passes_everything() -> None:
+    report = await run(SenderTarget(make(), name="reference"), Options(seed=1))
+    assert report.no_verdict == ""
+    assert {verdict.requirement.id: verdict.detail for verdict in report.verdicts if verdict.status is not Status.PASSED} == {}
+    assert report.exit_code == 0
+
+
+@pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: mutant.name)
+async def test_a_mutant_is_killed_by_the_requirement_it_breaks(mutant: Mutant) -> None:
+    target = SenderTarget(make(mutant), name=mutant.name, patience=2.0)
+    report = await run(target, Options(only=frozenset({mutant.breaks})))
+    assert report.no_verdict == ""
+    (verdict,) = report.verdicts
+    assert verdict.status is Status.FAILED, verdict.detail
+    assert verdict.expected
+    assert verdict.got
