@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import random
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,8 +16,11 @@ from postgres.server import server
 
 import hookline
 from hookline import outbox
+from hookline.clock import SystemClock
 from hookline.embedded import EmbeddedClient
 from hookline.model import EventSpec
+from hookline.store.postgres.address import Address
+from hookline.store.postgres.store import PostgresStore
 
 EVENT = EventSpec(
     type="order.placed",
@@ -156,6 +160,52 @@ async def test_a_transaction_that_commits_late_is_not_passed_over() -> None:
         assert (await emitted(client))[-1].type == "late.one"
     await late.close()
     await early.close()
+
+
+async def test_nothing_is_passed_over_while_many_transactions_begin_and_end_between_reads() -> None:
+    database = server().database()
+    url = server().url(database)
+    written: set[str] = set()
+    ended = asyncio.Event()
+
+    async def write(number: int) -> None:
+        chance = random.Random(number)
+        connection = await asyncpg.connect(url)
+        for turn in range(150):
+            transaction = connection.transaction()
+            await transaction.start()
+            event = f"event-{number}-{turn}"
+            await connection.execute("SELECT hookline.emit('acme', 'a.b', '{}', id => $1)", event)
+            await asyncio.sleep(chance.choice([0.0, 0.0, 0.003]))
+            if chance.random() < 0.2:
+                await transaction.rollback()
+            else:
+                await transaction.commit()
+                written.add(event)
+        await connection.close()
+
+    async def read() -> list[str]:
+        found: list[str] = []
+        store = PostgresStore(Address.parse(url), SystemClock(), floor=None)
+        await store.open()
+        (reader,) = await store.outboxes()
+        last = False
+        while not last:
+            last = ended.is_set()
+            rows = await reader.read(500)
+            found += [row.event.id for row in rows]
+            await reader.remove(rows)
+        await store.close()
+        return found
+
+    async with asyncio.timeout(90), asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(read())
+        async with asyncio.TaskGroup() as writing:
+            for number in range(8):
+                writing.create_task(write(number))
+        ended.set()
+    assert len(reading.result()) == len(written)
+    assert set(reading.result()) == written
 
 
 async def test_open_transactions_with_the_same_key_do_not_wait_for_each_other_and_one_event_comes_of_them() -> None:

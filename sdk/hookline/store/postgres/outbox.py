@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from hookline.model import NO_LABELS, EventSpec
 from hookline.outbox import OutboxRow
-from hookline.store.postgres.pool import TIMEOUT, Connection, Pool
+from hookline.store.postgres.pool import TIMEOUT, Pool
+from hookline.store.postgres.queue import Snapshot
 from hookline.store.postgres.statements import load
 
 _SQL: Final = load("outbox")
@@ -30,20 +31,19 @@ class PostgresOutbox:
     async def read(self, limit: int) -> list[OutboxRow]:
         """Up to `limit` committed events in the order of their transactions. Raises Unavailable."""
 
-        async def look(connection: Connection) -> tuple[list[OutboxRow], list[int]]:
-            # The snapshot first: what commits between the two is read, or is a suspect of the next time.
-            ((born, running),) = await connection.fetch(_SQL["snapshot"], timeout=TIMEOUT)
-            if born != self._born:  # another life of the server, which may give transaction ids again
-                self._born = born
-                self.restart()
-            found = await connection.fetch(_SQL["read"], self._from, self._suspects, limit, timeout=TIMEOUT)
-            return [_row(row) for row in found], running
-
-        rows, running = await self._pool.safely(look)
+        found = await self._pool.read(_SQL["read"], self._from, self._suspects, limit)
+        snapshot, born = Snapshot.parse(found[0]["snap"]), found[0]["born"]
+        if born != self._born:  # another life of the server, which may give transaction ids again
+            anew = self._from > 0
+            self._born = born
+            self.restart()
+            if anew:
+                return await self.read(limit)
+        rows = [_row(row) for row in found if row["xid"] is not None]
         if len(rows) < limit:
             # Never above a transaction that is known to be committed: those above it are read forward.
             self._from = max([self._from, *(row.place[0] for row in rows)])
-            self._suspects = [xid for xid in running if xid < self._from]
+            self._suspects = [xid for xid in snapshot.under_way if xid < self._from]
         return rows
 
     async def remove(self, rows: list[OutboxRow]) -> None:
