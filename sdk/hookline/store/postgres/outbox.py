@@ -30,7 +30,6 @@ class PostgresOutbox:
 
     async def read(self, limit: int) -> list[OutboxRow]:
         """Up to `limit` committed events in the order of their transactions. Raises Unavailable."""
-
         found = await self._pool.read(_SQL["read"], self._from, self._suspects, limit)
         snapshot, born = Snapshot.parse(found[0]["snap"]), found[0]["born"]
         if born != self._born:  # another life of the server, which may give transaction ids again
