@@ -12,9 +12,10 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,12 +105,14 @@ def load() -> dict[Binds, list[Result]]:
 def measure(sides: Collection[Binds]) -> dict[Binds, list[Result]]:
     """Run the suite against every mutant of these sides."""
     jobs = [(binds, number) for binds, found in present().items() if binds in sides for number in range(len(found))]
-    results: dict[Binds, list[Result]] = {binds: [] for binds in sides}
-    with ProcessPoolExecutor(PROCESSES, initializer=find_tests) as pool:
-        for (binds, _), result in zip(jobs, pool.map(_judge, jobs), strict=True):
-            results[binds].append(result)
-            print(f"{'killed ' if result.killed else 'ALIVE  '} {result.breaks} {result.name} {result.no_verdict}", flush=True)
-    return results
+    found: dict[tuple[Binds, int], Result] = {}
+    with ProcessPoolExecutor(PROCESSES, initializer=find_tests, mp_context=get_context("spawn")) as pool:
+        running = {pool.submit(_judge, job): job for job in jobs}
+        for done in as_completed(running):
+            result = found[running[done]] = done.result()
+            told = "killed" if result.killed else "ALIVE "
+            print(f"{len(found)} of {len(jobs)} {told} {result.breaks} {result.name} {result.no_verdict}".rstrip(), flush=True)
+    return {side: [found[job] for job in jobs if job[0] is side] for side in sides}
 
 
 def _judge(job: tuple[Binds, int]) -> Result:

@@ -6,12 +6,11 @@ between, or reads beside another, repeats it without effect.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from hookline.model import NO_LABELS, EventSpec
 from hookline.outbox import OutboxRow
-from hookline.store.postgres.pool import TIMEOUT, Pool
+from hookline.store.postgres.pool import TIMEOUT, Pool, Row
 from hookline.store.postgres.queue import Snapshot
 from hookline.store.postgres.statements import load
 
@@ -31,14 +30,14 @@ class PostgresOutbox:
     async def read(self, limit: int) -> list[OutboxRow]:
         """Up to `limit` committed events in the order of their transactions. Raises Unavailable."""
         found = await self._pool.read(_SQL["read"], self._from, self._suspects, limit)
-        snapshot, born = Snapshot.parse(found[0]["snap"]), found[0]["born"]
+        snapshot, born = Snapshot.parse(found[0][0]), found[0][1]
         if born != self._born:  # another life of the server, which may give transaction ids again
             anew = self._from > 0
             self._born = born
             self.restart()
             if anew:
                 return await self.read(limit)
-        rows = [_row(row) for row in found if row["xid"] is not None]
+        rows = [_row(row[2:]) for row in found if row[2] is not None]
         if len(rows) < limit:
             # Never above a transaction that is known to be committed: those above it are read forward.
             self._from = max([self._from, *(row.place[0] for row in rows)])
@@ -69,21 +68,22 @@ class PostgresOutbox:
         self._from, self._suspects = 0, []
 
 
-def _row(row: Mapping[str, Any]) -> OutboxRow:
-    labels = row["labels"]
+def _row(row: Row) -> OutboxRow:
+    (xid, no, tenant, event_id, kind, data, content_type, data_schema, source, subject, time, labels, key, ordering_key,
+        not_before, traceparent) = row  # fmt: skip
     spec = EventSpec(
-        type=row["type"],
-        data=row["data"],
-        id=row["id"],
-        source=row["source"],
-        subject=row["subject"],
-        time=row["time"],
-        data_content_type=row["content_type"],
-        data_schema=row["data_schema"],
+        type=kind,
+        data=data,
+        id=event_id,
+        source=source,
+        subject=subject,
+        time=time,
+        data_content_type=content_type,
+        data_schema=data_schema,
         labels=json.loads(labels) if labels else NO_LABELS,
-        idempotency_key=row["idempotency_key"],
-        ordering_key=row["ordering_key"],
-        not_before_time=row["not_before"],
-        traceparent=row["traceparent"],
+        idempotency_key=key,
+        ordering_key=ordering_key,
+        not_before_time=not_before,
+        traceparent=traceparent,
     )
-    return OutboxRow(tenant=row["tenant"], place=(row["xid"], row["no"]), event=spec)
+    return OutboxRow(tenant=tenant, place=(xid, no), event=spec)
