@@ -87,7 +87,7 @@ async def test_a_scheme_with_parameters_signs_after_create_update_rotation_and_i
     assert updated.signature_parameters == changed
     await verified(3, scheme("custom", {**changed, **KEY}))
     shown = await client.subscriptions.test(made.id, dry_run=True)
-    assert dict(shown.headers)["X-Acme-Key"] == "hunter2"
+    assert "hunter2" not in dict(shown.headers)["X-Acme-Key"]
     sent = await client.subscriptions.test(made.id)
     assert sent.attempt is not None
     assert sent.attempt.status == 200

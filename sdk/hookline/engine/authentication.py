@@ -74,12 +74,14 @@ def basic(username: str, password: str) -> tuple[str, str]:
     return "authorization", f"Basic {b64encode(f'{username}:{password}'.encode()).decode('ascii')}"
 
 
-def masked(headers: tuple[tuple[str, str], ...], authentication: Authentication | None) -> tuple[tuple[str, str], ...]:
-    """`headers` as they may be shown: the authentication's own without its secret."""
-    if authentication is None:
-        return headers
-    own = authentication.header.lower() if isinstance(authentication, ApiKey) else "authorization"
-    return tuple((name, _shown(value) if name.lower() == own else value) for name, value in headers)
+def masked(
+    headers: tuple[tuple[str, str], ...], authentication: Authentication | None, *, key_header: str = ""
+) -> tuple[tuple[str, str], ...]:
+    """`headers` as they may be shown: without the authentication's secret, and without the key that a signature scheme sends."""
+    own = {key_header.lower()} if key_header else set()
+    if authentication is not None:
+        own.add(authentication.header.lower() if isinstance(authentication, ApiKey) else "authorization")
+    return tuple((name, _shown(value) if name.lower() in own else value) for name, value in headers)
 
 
 def _shown(value: str) -> str:

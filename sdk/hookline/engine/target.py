@@ -85,8 +85,9 @@ class Target:
         return self.scheme.sign(unsigned, self.secrets(now), now // 1_000_000)
 
     def shown(self, headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-        """Headers of a request as they may be shown: without the secret of the authentication."""
-        return masked(headers, self.subscription.authentication)
+        """Headers of a request as they may be shown: without the secrets that receivers know their sender by."""
+        key_header = self.subscription.signature_parameters.get("api_key_header", "")
+        return masked(headers, self.subscription.authentication, key_header=key_header)
 
     def elapsed(self, since: int, now: int) -> float:
         """Seconds of a run that count against its policy (times in microseconds)."""
