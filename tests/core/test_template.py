@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from core.strategies import events, ids, json_data, json_types, other_types, texts
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hookline.body import BodyError, json_problem, render, template
@@ -13,7 +14,7 @@ from hookline.body.body import rfc3339
 from hookline.body.template import LONGEST_TEMPLATE, NUMBERS, PLACEHOLDERS, TEXTS
 from hookline.clock import micros
 from hookline.errors import InvalidArgument
-from hookline.model import BodyFormat
+from hookline.model import BodyFormat, Event
 
 json_events = events(st.tuples(json_data, json_types))
 ALL = "{" + ", ".join(f'"{name}": {{{name}}}, "in_{name}": "<{{{name}}}>"' for name in (*TEXTS, *NUMBERS)) + ', "data": {data}}'
@@ -51,6 +52,26 @@ def test_what_an_event_holds_is_never_taken_for_a_placeholder(event, text):
     assert json.loads(body) == {"s": injected.subject, "d": "{type}"}
 
 
+BEFORE_1970 = Event(
+    tenant="t",
+    id="e",
+    type="a",
+    source="",
+    subject="",
+    time=datetime(1969, 12, 31, 12, tzinfo=UTC),
+    data=b"null",
+    data_content_type="application/json",
+    data_schema="",
+    labels={},
+    idempotency_key="",
+    ordering_key="",
+    not_before_time=None,
+    traceparent="",
+    accept_time=datetime(2025, 1, 1, tzinfo=UTC),
+)
+
+
+@example("{unix}{unix}", BEFORE_1970)
 @given(
     st.text(max_size=60)
     | st.lists(st.sampled_from([*(f"{{{name}}}" for name in PLACEHOLDERS), '"', "{", "}", ":", ",", "a", " "])).map("".join),
@@ -73,6 +94,10 @@ def test_a_template_is_refused_or_makes_json_of_every_event(text, event):
         ('{"a": {data}, "b": "{data}"}', "has {data} twice"),
         ('{"a": {id}', "makes no JSON"),
         ('{"a": "\\ud800"}', "makes no JSON"),
+        ("{unix}{unix}", "makes no JSON"),
+        ("1{unix}", "makes no JSON"),
+        ("-{retry_number}", "makes no JSON"),
+        ("0.{unix_ms}", "makes no JSON"),
     ],
 )
 def test_a_wrong_template_is_refused_with_what_would_be_right(text, said):

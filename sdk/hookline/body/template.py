@@ -78,11 +78,19 @@ class Template:
             raise _bad("holds a lone surrogate; right is text in UTF-8") from None
         self._parts: Final = parts
         self._carries_data: Final = any(name == DATA for name, _ in parts)
-        problem = json_problem(self.render(_SAMPLE, "evt", 1).content)
+        problem = json_problem(self._sample())
         if problem is not None:
             raise _bad(
                 f"makes no JSON: what comes of it {problem}; right is JSON text that is whole once its placeholders are filled"
             )
+
+    def _sample(self) -> bytes:
+        """What it makes of an event, with null for every number: one beside a digit or a sign could be JSON with some values only."""
+        pieces = [self._fixed[0]]
+        for (name, inside), after in zip(self._parts, self._fixed[1:], strict=True):
+            number = name in NUMBERS and not inside
+            pieces += [b"null" if number else _piece(name, _SAMPLE, "evt", 1, inside=inside), after]
+        return b"".join(pieces)
 
     def render(self, event: Event, webhook_id: str, retry_number: int) -> Body:
         """The body for `event`; `retry_number` is 0 in a first attempt. Raises BodyError if the event's data is not JSON."""
@@ -93,10 +101,7 @@ class Template:
             )
         pieces = [self._fixed[0]]
         for (name, inside), after in zip(self._parts, self._fixed[1:], strict=True):
-            pieces.append(
-                _data(event, inside=inside) if name == DATA else _value(name, event, webhook_id, retry_number, inside=inside)
-            )
-            pieces.append(after)
+            pieces += [_piece(name, event, webhook_id, retry_number, inside=inside), after]
         return Body(content_type=JSON, content=b"".join(pieces))
 
 
@@ -106,14 +111,11 @@ def template(text: str) -> Template:
     return Template(text)
 
 
-def _data(event: Event, *, inside: bool) -> bytes:
-    if not inside:
-        return event.data
-    return json.dumps(event.data.decode(), ensure_ascii=False)[1:-1].encode()
-
-
-def _value(name: str, event: Event, webhook_id: str, retry_number: int, *, inside: bool) -> bytes:
+def _piece(name: str, event: Event, webhook_id: str, retry_number: int, *, inside: bool) -> bytes:
+    """What stands in the place of a placeholder."""
     match name:
+        case "data":
+            return json.dumps(event.data.decode(), ensure_ascii=False)[1:-1].encode() if inside else event.data
         case "unix":
             return b"%d" % (micros(event.time) // 1_000_000)
         case "unix_ms":
