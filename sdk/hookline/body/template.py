@@ -85,7 +85,7 @@ class Template:
             )
 
     def _sample(self) -> bytes:
-        """What it makes of an event, with null for every number: one beside a digit or a sign could be JSON with some values only."""
+        """What it makes of an event, with null for every number: beside a digit, one is JSON with some values only."""
         pieces = [self._fixed[0]]
         for (name, inside), after in zip(self._parts, self._fixed[1:], strict=True):
             number = name in NUMBERS and not inside
