@@ -40,7 +40,7 @@ METHODS = {method.full_name: method for service in SERVICES for method in servic
 DEADLINE = 5.0
 """Seconds; a call that takes longer counts as hanging."""
 EXAMPLES = 25
-"""A method; `HYPOTHESIS_PROFILE=ci` makes it eight times as many."""
+"""A method; `HYPOTHESIS_PROFILE=long` makes it four times as many."""
 NEVER = {
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.UNKNOWN,
