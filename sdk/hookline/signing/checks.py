@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from hookline.errors import InvalidArgument, quoted
@@ -20,7 +20,7 @@ MOST_INDENTED: Final = 64
 _Claimed = TypeVar("_Claimed", str, bytes)
 
 _FOLD: Final = re.compile(r"\r?\n[ \t]+")
-_DIGITS: Final = re.compile(r"[0-9]{1,15}")
+_DIGITS: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 _SENDABLE: Final = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")
 
 
@@ -61,12 +61,14 @@ def malformed(message: str) -> InvalidSignature:
     return InvalidSignature(SignatureFault.MALFORMED_HEADER, message)
 
 
-def claimed_signatures(values: Iterable[str], name: str, prefix: str = "") -> list[str]:
-    """The signatures in a header of one or several, comma-separated, each with `prefix` before it.
+def claimed_signatures(value: str, name: str, prefix: str = "") -> list[str]:
+    """The signatures in the value of a header, one or several with commas between, each with `prefix` before it.
+
+    What hands on a repeated header as one joins its values so.
 
     Raises InvalidSignature if none has the prefix, or if there are too many.
     """
-    parts = [part.strip(" \t") for value in values for part in value.split(",")]
+    parts = [part.strip(" \t") for part in value.split(",")]
     claimed = [part.removeprefix(prefix) for part in parts if part.startswith(prefix) and part != prefix]
     if not claimed:
         raise malformed(f"{name} holds no signature of the form {prefix + '…'!r}")
@@ -81,9 +83,9 @@ def limited(claimed: list[_Claimed], name: str) -> list[_Claimed]:
 
 
 def whole_number(text: str, name: str, unit: str = "seconds") -> int:
-    """The number of `unit` since 1970 in a header. Raises InvalidSignature unless it is plain digits."""
+    """The number of `unit` since 1970 in a header. Raises InvalidSignature unless it is plain digits, as many as needed."""
     if _DIGITS.fullmatch(text) is None:
-        raise malformed(f"{name} is {quoted(text)}; right are whole {unit} since 1970, in plain digits")
+        raise malformed(f"{name} is {quoted(text)}; right are whole {unit} since 1970, in plain digits without leading zeros")
     return int(text)
 
 

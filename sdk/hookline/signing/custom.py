@@ -24,7 +24,6 @@ from hookline.signing.checks import (
     malformed,
     raw_body,
     require_match,
-    required_values,
     sendable,
     single,
     whole_number,
@@ -185,9 +184,8 @@ class Custom:
         require_match(matches, body, f"no signature in {self.signature_header} is right: another secret, or changed on the way")
 
     def _claimed(self, request: SignableRequest) -> list[bytes]:
-        values = required_values(request, self.signature_header.lower())
-        if self.separator:
-            values = [part for value in values for part in value.split(self.separator.strip() or None)]
+        value = single(request, self.signature_header.lower())
+        values = value.split(self.separator.strip() or None) if self.separator else [value]
         parts = [value.strip(" \t,;" if self.separator else " \t") for value in values]
         claimed = [wire(part.removeprefix(self.prefix)) for part in parts if part.startswith(self.prefix)]
         if not claimed:

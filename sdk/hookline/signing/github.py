@@ -13,8 +13,8 @@ from hookline.signing.checks import (
     claimed_signatures,
     raw_body,
     require_match,
-    required_values,
     sendable,
+    single,
     wire,
     with_headers,
 )
@@ -56,7 +56,7 @@ class GitHub:
         """Raise InvalidSignature unless the signature is that of one of `secrets`; of the time it tells nothing."""
         check_secrets(secrets, "verify")
         body = raw_body(request)
-        claimed = [wire(each) for each in claimed_signatures(required_values(request, SIGNATURE), SIGNATURE, _PREFIX)]
+        claimed = [wire(each) for each in claimed_signatures(single(request, SIGNATURE), SIGNATURE, _PREFIX)]
         require_match(
             lambda form: any_equal(claimed, [wire(mac(secret, "sha256", form).hex()) for secret in secrets]),
             body,

@@ -25,7 +25,6 @@ from hookline.signing.checks import (
     malformed,
     raw_body,
     require_match,
-    required_values,
     single,
     whole_number,
     wire,
@@ -92,7 +91,7 @@ class HubSpot:
         check_secrets(secrets, "verify")
         body = raw_body(request)
         header, signature_of = self._old(request) or _new(request, now, tolerance)
-        claimed = [wire(each) for each in claimed_signatures(required_values(request, header), header)]
+        claimed = [wire(each) for each in claimed_signatures(single(request, header), header)]
         require_match(
             lambda form: any_equal(claimed, [signature_of(secret, form) for secret in secrets]),
             body,

@@ -13,8 +13,8 @@ from hookline.signing.checks import (
     claimed_signatures,
     raw_body,
     require_match,
-    required_values,
     sendable,
+    single,
     wire,
     with_headers,
 )
@@ -54,7 +54,7 @@ class Shopify:
         """Raise InvalidSignature unless the signature is that of one of `secrets`; of the time it tells nothing."""
         check_secrets(secrets, "verify")
         body = raw_body(request)
-        claimed = [wire(each) for each in claimed_signatures(required_values(request, SIGNATURE), SIGNATURE)]
+        claimed = [wire(each) for each in claimed_signatures(single(request, SIGNATURE), SIGNATURE)]
         require_match(
             lambda form: any_equal(claimed, [_mac(secret, form) for secret in secrets]),
             body,

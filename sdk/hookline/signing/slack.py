@@ -14,7 +14,6 @@ from hookline.signing.checks import (
     claimed_signatures,
     raw_body,
     require_match,
-    required_values,
     single,
     whole_number,
     wire,
@@ -57,7 +56,7 @@ class Slack:
         check_secrets(secrets, "verify")
         body = raw_body(request)
         timestamp = single(request, TIMESTAMP)
-        claimed = [wire(each) for each in claimed_signatures(required_values(request, SIGNATURE), SIGNATURE, _PREFIX)]
+        claimed = [wire(each) for each in claimed_signatures(single(request, SIGNATURE), SIGNATURE, _PREFIX)]
         check_time(whole_number(timestamp, TIMESTAMP), now, tolerance)
 
         def matches(form: bytes) -> bool:

@@ -22,7 +22,6 @@ from hookline.signing.checks import (
     limited,
     raw_body,
     require_match,
-    required_values,
     single,
     whole_number,
     wire,
@@ -125,7 +124,7 @@ class Standard:
         timestamp = single(request, names.timestamp)
         check_time(whole_number(timestamp, names.timestamp), now, tolerance)
         # Signatures are separated by spaces; what joins a repeated header adds commas.
-        parts = [part.strip(",") for value in required_values(request, names.signature) for part in value.split()]
+        parts = [part.strip(",") for part in single(request, names.signature).split()]
         symmetric = limited([wire(part.removeprefix(_SYMMETRIC)) for part in parts if part.startswith(_SYMMETRIC)], names.signature)
         asymmetric = limited([part.removeprefix(_ASYMMETRIC) for part in parts if part.startswith(_ASYMMETRIC)], names.signature)
         shared = [secret for secret in secrets if not secret.startswith(_ASYMMETRIC_KEYS)]

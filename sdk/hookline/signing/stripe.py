@@ -15,7 +15,7 @@ from hookline.signing.checks import (
     malformed,
     raw_body,
     require_match,
-    required_values,
+    single,
     whole_number,
     wire,
     with_headers,
@@ -56,7 +56,7 @@ class Stripe:
         """Raise InvalidSignature unless one `v1` signature is that of one of `secrets`, in constant time."""
         check_secrets(secrets, "verify")
         body = raw_body(request)
-        parts = [part.strip(" \t").partition("=") for value in required_values(request, SIGNATURE) for part in value.split(",")]
+        parts = [part.strip(" \t").partition("=") for part in single(request, SIGNATURE).split(",")]
         times = [value for key, _, value in parts if key == "t"]
         if len(times) != 1:
             raise malformed(f"{SIGNATURE} holds {len(times)} times ('t='); right is one")

@@ -20,8 +20,8 @@ from hookline.signing.checks import (
     claimed_signatures,
     header_values,
     raw_body,
-    required_values,
     sendable,
+    single,
     wire,
     with_headers,
 )
@@ -106,7 +106,7 @@ class Twilio:
         """
         check_secrets(secrets, "verify")
         body = raw_body(request)
-        claimed = [wire(each) for each in claimed_signatures(required_values(request, SIGNATURE), SIGNATURE)]
+        claimed = [wire(each) for each in claimed_signatures(single(request, SIGNATURE), SIGNATURE)]
         parts = _split(request.url)
         if parts is None:
             raise InvalidSignature(SignatureFault.MALFORMED_URL, f"{quoted(request.url)} is no absolute URL")

@@ -25,6 +25,7 @@ from aiohttp.connector import AddrInfoType, Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 
+from hookline.descriptors import are_short, is_shortage, shortage
 from hookline.model import ClientCertificate, ErrorClass
 from hookline.transport.answer import LONGEST_BODY, Phase, Progress, read_into
 from hookline.transport.certificate import Certificates, system_context
@@ -36,7 +37,10 @@ from hookline.transport.failure import (
     exchange_failure,
 )
 from hookline.transport.guard import GuardPolicy
+from hookline.transport.presented import tell_what_was_presented
 from hookline.transport.request import encode, fields, split
+from hookline.transport.resolver import Resolver
+from hookline.transport.room import Room
 
 KEEP_ALIVE: Final = 20.0
 """Seconds for which an idle connection is kept."""
@@ -65,12 +69,14 @@ _progress: ContextVar[Progress] = ContextVar("progress")
 class Target:
     """A URL in the forms in which it is needed for every request to it."""
 
-    __slots__ = ("address", "host", "request", "start")
+    __slots__ = ("host", "name", "request", "start")
 
     def __init__(self, url: str, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext) -> None:
         """Parse `url`; RequestFailure if it cannot be dialled."""
         origin, path = split(url)
         self.host = origin.host_port_subcomponent or ""
+        self.name = origin.raw_host or ""
+        """The host alone, as it is looked up."""
         self.start = f"POST {path} HTTP/1.1\r\nHost: {self.host}\r\n"
         self.request = aiohttp.ClientRequest("POST", origin, loop=loop, ssl=tls)
         """What the connector wants to know of the origin; nothing is sent from it."""
@@ -131,7 +137,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     It belongs to the event loop in which it is first used. `limit` bounds its connections (0: no bound);
     requests beyond it wait, so let it be no less than the requests in flight. TLS is always verified: `tls`
     may be another context (a private authority, say), but not one that trusts anybody. A request with a
-    client certificate goes over connections of that certificate alone.
+    client certificate goes over connections of that certificate alone. Where there is no file descriptor for a
+    new connection, a request waits for one.
     Answers carry the dialled `ip:port` in `extensions["address"]`.
     """
 
@@ -143,10 +150,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             tls = system_context()
         if tls.verify_mode is not ssl.CERT_REQUIRED or not tls.check_hostname:
             raise ValueError("tls: the context must verify certificates and host names")
-        self._tls = tls
+        self._tls = tell_what_was_presented(tls)
         self._limit = limit
         self._closed = False
         self._connector: aiohttp.TCPConnector | None = None
+        self._resolver: Resolver | None = None
+        self._room = Room()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._targets: OrderedDict[str, Target] = OrderedDict()
         self._certified: OrderedDict[tuple[str, ClientCertificate], Target] = OrderedDict()
@@ -187,7 +196,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if certificate is None:
             target = self._targets.get(url) or self._target(url)
         else:
-            target = self._certified.get((url, certificate)) or await self._certified_target(url, certificate)
+            target = self._certified.get((url, certificate)) or await self._certified_target(progress, url, certificate)
         head = f"{target.start}{fields(headers, user_agent)}Content-Length: {len(body)}\r\n\r\n"
         connection, message, payload = await self._exchange(progress, target, encode(head) + body, skip_body=False)
         progress.status = message.code
@@ -234,10 +243,22 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise ConnectFailure(ErrorClass.CONNECTION, "the transport is closed")
         _progress.set(progress)
         while True:
+            progress.address = progress.shortage = ""
             try:
                 connection = await connector.connect(target.request, [], UNBOUNDED)
+            except asyncio.CancelledError:
+                if self._resolver is not None and self._resolver.is_resolving(target.name):
+                    progress.phase = Phase.RESOLVING
+                raise
             except (aiohttp.ClientError, OSError, UnicodeError) as problem:
-                raise connect_failure(problem, target.host, progress.address) from problem
+                # The C library does not say why a name could not be looked up.
+                if not progress.shortage and isinstance(problem, aiohttp.ClientConnectorDNSError) and are_short():
+                    progress.shortage = shortage()
+                if not progress.shortage:
+                    raise connect_failure(problem, target.host, progress.address) from problem
+                progress.address = ""
+                await self._room.wait(progress.shortage)
+                continue
             protocol, transport = connection.protocol, connection.transport
             # Bytes that came while it was idle are no answer to what is sent now. On a new connection (then
             # an address was dialled) they are all that this receiver will ever say.
@@ -256,9 +277,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             self._targets.popitem(last=False)
         return target
 
-    async def _certified_target(self, url: str, certificate: ClientCertificate) -> Target:
+    async def _certified_target(self, progress: Progress, url: str, certificate: ClientCertificate) -> Target:
         """The parsed form of `url` for requests that show `certificate`."""
         loop = self._open()
+        while are_short():  # the authorities are in files, and those that cannot be opened are left out without a word
+            progress.shortage = shortage()
+            await self._room.wait(progress.shortage)
+        progress.shortage = ""
         # To read all authorities takes some 10 ms, once for a certificate: not in the way of other requests.
         context = await loop.run_in_executor(None, self._certificates.context, certificate)
         target = self._certified[url, certificate] = Target(url, loop, context)
@@ -272,7 +297,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise ConnectFailure(ErrorClass.CONNECTION, "the transport is closed")
         if self._connector is None:
             self._loop = asyncio.get_running_loop()
+            self._resolver = Resolver()
             self._connector = aiohttp.TCPConnector(
+                resolver=self._resolver,
                 limit=self._limit,
                 limit_per_host=0,
                 keepalive_timeout=KEEP_ALIVE,
@@ -285,16 +312,23 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """A socket for an address that is about to be dialled; AddressBlocked if the guard refuses it."""
         family, kind, protocol, _, where = dialled
         address = printed(where)
-        _progress.get().address = address
+        progress = _progress.get()
+        progress.address = address
         if reason := self._guard.refusal(str(where[0])):
             raise AddressBlocked(address, reason)
-        return socket.socket(family, kind, protocol)
+        try:
+            return socket.socket(family, kind, protocol)
+        except OSError as problem:
+            if is_shortage(problem):
+                progress.shortage = shortage(problem)
+            raise
 
     async def aclose(self) -> None:
         """Close all connections; requests under way fail. It cannot be opened again."""
         self._closed = True
         self._targets.clear()
         self._certified.clear()
+        self._room.close()
         connector, self._connector = self._connector, None
         if connector is not None:
             await connector.close()

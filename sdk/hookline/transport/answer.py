@@ -24,7 +24,8 @@ class Answer:
     `body` is the first bytes of the answer's body as they came, not decompressed, at most 16 KiB.
     `error` is None if a whole answer came, whatever its status; else it outranks `status`: an answer that
     broke off has both. `detail` names the cause in one sentence. `address` is the `ip:port` that was
-    dialled last, empty if none was. `duration` is in seconds.
+    dialled last, empty if none was. `duration` is in seconds. `unmade`: this machine had not what a
+    connection takes, so nothing was sent, and nothing is known of the receiver.
     """
 
     status: int
@@ -34,12 +35,15 @@ class Answer:
     detail: str
     address: str
     duration: float
+    unmade: bool = False
 
 
 class Phase(Enum):
     """How far an attempt has come."""
 
     CONNECTING = "connecting"
+    RESOLVING = "resolving"
+    """It was cut off while the name was looked up."""
     WAITING = "waiting"
     READING = "reading"
 
@@ -47,12 +51,14 @@ class Phase(Enum):
 class Progress:
     """What is known of an attempt so far; whatever ends it, this is what the answer is made of."""
 
-    __slots__ = ("address", "body", "headers", "phase", "status")
+    __slots__ = ("address", "body", "headers", "phase", "shortage", "status")
 
     def __init__(self) -> None:
         """Nothing is known yet."""
         self.phase = Phase.CONNECTING
         self.address = ""
+        self.shortage = ""
+        """What this machine lacks for a connection, in words; empty if nothing."""
         self.status = 0
         self.headers = NO_HEADERS
         self.body = b""

@@ -13,6 +13,7 @@ from typing import Final
 
 from hookline.model import ClientCertificate, ErrorClass
 from hookline.transport.failure import ConnectFailure, words
+from hookline.transport.presented import tell_what_was_presented
 
 MOST_CERTIFICATES: Final = 1_024
 """Contexts that are kept; each holds its own copy of the trusted authorities."""
@@ -37,7 +38,7 @@ class Certificates:
                 raise ConnectFailure(
                     ErrorClass.TLS, f"the client certificate cannot be used ({words(problem)}); nothing was sent"
                 ) from problem
-            self._contexts[certificate] = found
+            self._contexts[certificate] = tell_what_was_presented(found)
             if len(self._contexts) > MOST_CERTIFICATES:
                 self._contexts.popitem(last=False)
         return found

@@ -72,7 +72,7 @@ def words(problem: BaseException) -> str:
     if isinstance(problem, ssl.SSLError):
         # Only those that OpenSSL itself made have these.
         said = getattr(problem, "verify_message", "") or getattr(problem, "reason", "") or "the handshake failed"
-        return str(said).lower().replace("_", " ")
+        return str(said) if hasattr(problem, "verify_message") else str(said).lower().replace("_", " ")
     if isinstance(problem, OSError) and problem.strerror:
         return problem.strerror
     return str(problem) or type(problem).__name__
@@ -158,11 +158,24 @@ def causes(problem: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def timed_out(timeout: float, url_host: str, progress: Progress) -> str:
-    """What was under way when `timeout` seconds were over."""
-    if progress.phase is Phase.CONNECTING:
+def timed_out(timeout: float, url_host: str, progress: Progress) -> tuple[ErrorClass, str]:
+    """The class, and what was under way when `timeout` seconds were over."""
+    error = ErrorClass.TIMEOUT
+    if progress.shortage:
+        error, detail = ErrorClass.CONNECTION, f"no connection within {timeout:g} s, for {progress.shortage}; nothing was sent"
+    elif progress.phase is Phase.RESOLVING:
+        error = ErrorClass.DNS
+        detail = (
+            f"the name of {quoted(url_host)} was not resolved within {timeout:g} s: no name server answers; see whether those of "
+            "this machine (/etc/resolv.conf) are up; nothing was sent"
+        )
+    elif progress.phase is Phase.CONNECTING:
         doing = f"connecting to {progress.address}" if progress.address else f"waiting for a connection to {url_host}"
-        return f"no answer within {timeout:g} s ({doing})"
-    if progress.phase is Phase.WAITING:
-        return f"no answer within {timeout:g} s (waiting for {progress.address or url_host} to answer)"
-    return f"no complete answer within {timeout:g} s (status {progress.status} and {len(progress.body)} bytes of the body came)"
+        detail = f"no answer within {timeout:g} s ({doing})"
+    elif progress.phase is Phase.WAITING:
+        detail = f"no answer within {timeout:g} s (waiting for {progress.address or url_host} to answer)"
+    else:
+        detail = (
+            f"no complete answer within {timeout:g} s (status {progress.status} and {len(progress.body)} bytes of the body came)"
+        )
+    return error, detail

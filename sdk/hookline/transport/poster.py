@@ -70,7 +70,7 @@ class Poster:
                 else:
                     await self._post_by_httpx(progress, url, headers, body, timeout)
         except TimeoutError:
-            error, detail = ErrorClass.TIMEOUT, timed_out(timeout, urlsplit(url).netloc, progress)
+            error, detail = timed_out(timeout, urlsplit(url).netloc, progress)
         except TransportFailure as failure:
             error, detail = failure.error, failure.detail
         except (httpx.TransportError, httpx.InvalidURL) as problem:
@@ -86,6 +86,7 @@ class Poster:
             detail=detail,
             address=progress.address,
             duration=self._monotonic() - started,
+            unmade=bool(progress.shortage),
         )
 
     async def _post_by_httpx(

@@ -186,13 +186,13 @@ def test_a_header_that_is_signed_once_is_refused_twice(case):
 
 
 @pytest.mark.parametrize("name", ["standard", "svix", "github", "slack", "shopify", "segment", "zendesk", "hubspot", "twilio"])
-def test_every_value_of_a_repeated_signature_is_tried(name):
+def test_a_repeated_signature_is_refused_and_every_value_of_a_joined_one_is_tried(name):
     case = named(name)
     secret = case.secret()
     signed = received(case.scheme.sign(case.request(), [secret], NOW))
     header = next(each for each in case.signed if "signature" in each or "hmac" in each)
     wrong = value(case.scheme.sign(case.request(), [case.secret()], NOW), header)
-    case.scheme.verify(replace(signed, headers=((header, wrong), *signed.headers)), [secret], NOW)
+    assert fault(case, replace(signed, headers=((header, wrong), *signed.headers)), secret) is SignatureFault.MALFORMED_HEADER
     case.scheme.verify(with_value(signed, header, f"{wrong}, {value(signed, header)}"), [secret], NOW)
     many = with_value(signed, header, ", ".join([wrong] * 40))
     assert fault(case, many, secret) is SignatureFault.MALFORMED_HEADER
