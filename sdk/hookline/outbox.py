@@ -167,6 +167,19 @@ class SqliteOutbox:
         """Nothing is opened yet; a file or table that is not there yet is looked for again."""
         self._path = Path(path)
 
+    def check(self) -> None:
+        """Raise StoreError unless the file is there and has the table."""
+        if not self._path.is_file():
+            raise StoreError(f"the outbox {self._path} is not there; name the application's SQLite file, in which the table stands")
+        try:
+            with contextlib.closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                connection.execute("SELECT no, tenant, id, type, data, more, refused FROM hookline_outbox LIMIT 0")
+        except sqlite3.DatabaseError as error:
+            raise StoreError(
+                f"the outbox {self._path} cannot be used: {error}; right is an SQLite file with the table hookline_outbox, "
+                "which hookline.outbox.SCHEMA makes"
+            ) from error
+
     async def read(self, limit: int) -> list[OutboxRow]:
         """See `Outbox`. Raises StoreError if the file is no database."""
         return await asyncio.to_thread(self._read, limit)

@@ -10,10 +10,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import DESCRIPTOR as REFLECTION
 
+from hookline import descriptors
 from hookline.client import Client
 from hookline.errors import HooklineError
 from hookline_proto.v1 import delivery_service_pb2, event_service_pb2, event_type_service_pb2, subscription_service_pb2
 from hookline_server.auth import Gate
+from hookline_server.connections import most_connections
 from hookline_server.health import Watch
 from hookline_server.services import DeliveryServicer, Drain, EventServicer, EventTypeServicer, Guard, SubscriptionServicer
 from hookline_server.settings import Settings
@@ -122,6 +124,8 @@ def _options(settings: Settings, *, share_port: bool) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        # Of all listeners together; one more is closed as soon as it is taken.
+        ("grpc.max_allowed_incoming_connections", most_connections(settings, descriptors.soft_limit())),
         ("grpc.keepalive_time_ms", int(settings.keepalive * 1000)),
         ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),

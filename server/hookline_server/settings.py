@@ -13,8 +13,15 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings import SettingsError as NotDecoded
 
 from hookline.errors import HooklineError, quoted
 
@@ -55,6 +62,9 @@ class Settings(BaseSettings):
     port: int = Field(default=50051, ge=0, le=65_535, description="a port from 0 (chosen by the system) to 65535")
     data_dir: Path = Field(default_factory=default_data_dir, description="a folder that this user may write")
     store: str = Field(default="", description="where events are kept; empty for a SQLite file in data_dir")
+    outbox: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(), description=f"SQLite files with the table hookline_outbox, as a list or with {os.pathsep!r} between them"
+    )
     token: SecretStr = Field(default=SecretStr(""), description="what callers must send; at least 16 visible ASCII characters")
     tls_cert: Path | None = Field(default=None, description="a PEM file with the certificate chain")
     tls_key: Path | None = Field(default=None, description="a PEM file with the private key of tls_cert")
@@ -63,6 +73,9 @@ class Settings(BaseSettings):
     max_data_bytes: int = Field(default=256 * KIB, ge=1, le=2 * MIB, description="1 to 2097152 bytes of data an event")
     max_message_bytes: int = Field(default=4 * MIB, ge=4 * MIB, le=64 * MIB, description="4194304 to 67108864 bytes a gRPC message")
     max_concurrent_streams: int = Field(default=1_000, ge=1, le=100_000, description="1 to 100000 calls at once a connection")
+    max_connections: int = Field(
+        default=0, ge=0, le=1_000_000, description="1 to 1000000 connections at once, or 0 for what file descriptors allow for"
+    )
     workers: int = Field(default=1, ge=1, le=256, description="1 to 256 processes that share the port and the store")
     max_concurrent_calls: int = Field(default=10_000, ge=1, le=1_000_000, description="1 to 1000000 calls at once in all")
     call_timeout: float = Field(default=120.0, ge=1, le=3_600, description="1 to 3600 seconds a call (streams have none)")
@@ -119,7 +132,14 @@ class Settings(BaseSettings):
             settings: Self = Configured(**given)
         except ValidationError as error:
             raise SettingsError(_line(cls, problem, given, stated, path) for problem in error.errors()) from None
+        except NotDecoded as error:
+            raise SettingsError([f"environment: {error}; right is JSON"]) from error
         return settings
+
+    @field_validator("outbox", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        return tuple(filter(None, value.split(os.pathsep))) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:

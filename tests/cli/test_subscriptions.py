@@ -11,13 +11,14 @@ from hookline.signing import generate_key, public_key
 
 from .conftest import SECRET
 
-KEYS = {field.name for field in fields(Subscription)} - {"secrets", "pauses"}
+KEYS = {field.name for field in fields(Subscription)} - {"secrets", "pauses", "former_lanes"}
 
 
 def test_create_says_everything_that_was_asked_for_and_the_secret(hookline, site) -> None:
     made = hookline(
         "subscriptions", "create", f"{site.url}a", "--name", "billing-a", "-t", "one.*", "-t", "two.three", "-H", "X-Key: a:b",
         "--retry", "1s,2m", "--max-elapsed", "2h", "--jitter", "0.2", "--attempt-timeout", "3s", "--max-in-flight", "5",
+        "--lanes", "2",
         "--label", "team=money", "--body-format", "raw", "--ordering", "by-key", "--json",
     )  # fmt: skip
     assert made.code == 0
@@ -33,7 +34,7 @@ def test_create_says_everything_that_was_asked_for_and_the_secret(hookline, site
         "jitter": 0.2,
         "count_paused": True,
     }
-    assert (made.json["timeout"], made.json["max_in_flight"], made.json["ordering"]) == (3.0, 5, "by-key")
+    assert (made.json["timeout"], made.json["max_in_flight"], made.json["lanes"], made.json["ordering"]) == (3.0, 5, 2, "by-key")
 
 
 def test_show_and_list_show_what_was_created_without_the_secret(hookline, subscribed) -> None:
@@ -182,7 +183,7 @@ def test_a_scheme_with_parameters_is_made_shown_and_changed_without_its_api_key(
     )  # fmt: skip
     assert changed.code == 0, changed.err
     shown = dict(map(tuple, hookline("subscriptions", "test", made.json["id"], "--dry-run", "--json").json["headers"]))
-    assert shown["X-Key"] == "hunter2"
+    assert shown["X-Key"] == "***"  # kept, and not shown
     assert "X-Other" in shown
     refused = hookline("subscriptions", "create", f"{site.url}c", "--scheme", "custom", "--signature-parameter", "algorithm=md5")
     assert refused.code == 2

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 from engine.virtual import CONFIG, SLOW_HEART, Reply, Seen, at, now, virtual, webhook_ids, world
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hookline.engine import router
 from hookline.engine.retention import purge
 from hookline.errors import NotFound
-from hookline.model import DeliveryState, ReplayState, RetryPolicy, Steps
+from hookline.model import DeliveryState, Ordering, ReplayState, RetryPolicy, Steps
 
 DAY = 86_400.0
 
@@ -24,6 +26,36 @@ async def test_an_event_for_very_many_subscriptions_reaches_each_once(monkeypatc
         await w.until_done(within=30.0)
         for number in range(130):
             assert webhook_ids(w.receiver.at(f"/{number}")) == Counter(ids)
+
+
+@given(
+    order=st.permutations(["m", "a", "z", "k", "b", "y"]),
+    wide=st.lists(st.booleans(), min_size=6, max_size=6),
+    nodes=st.integers(1, 3),
+    slow=st.sampled_from((0.0, 0.2)),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=30)
+@virtual
+async def test_fan_outs_of_one_ordering_key_do_not_overtake_each_other_whatever_their_ids_and_sizes(
+    *, order: list[str], wide: list[bool], nodes: int, slow: float, seed: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(router, "STEP", 3)
+        async with world(config=replace(CONFIG, fanout_limit=1), seed=seed) as w:
+            for name in "bc"[: nodes - 1]:
+                await w.node(name)
+            for node in w.nodes.values():
+                node.store.before = node.store.after = w.random_delay(slow)
+            for number in range(8):
+                types = ("wide.*",) if number < 6 else ("wide.*", "narrow.*")  # the narrow ones are in the last step of the wide
+                await w.subscribe(f"/{number}", event_types=types, ordering=Ordering.BY_KEY)
+            for event_id, goes_far in zip(order, wide, strict=True):
+                await w.emit(1, type="wide.a" if goes_far else "narrow.a", id=event_id, ordering_key="k")
+            expected = sum(8 if goes_far else 2 for goes_far in wide)
+            await w.until(lambda: len(w.receiver.seen) == expected, within=120.0)
+            for number in (6, 7):
+                assert [seen.webhook_id for seen in w.receiver.at(f"/{number}")] == order
 
 
 @virtual

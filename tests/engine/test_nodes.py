@@ -1,5 +1,6 @@
 """Several nodes over one store: each lane with one of them, whoever dies, stalls, comes or goes."""
 
+import asyncio
 from collections import Counter, defaultdict
 from dataclasses import replace
 
@@ -221,3 +222,21 @@ async def test_a_lane_that_is_born_while_its_node_looks_around_is_kept() -> None
         await w.emit(10)
         await w.until_done(within=10.0)
         assert set(webhook_ids(w.receiver.seen).values()) == {1}
+
+
+@virtual
+async def test_a_subscription_made_by_a_node_that_was_buried_meanwhile_is_not_delivered_by_it() -> None:
+    async with world(lambda _: Reply(after=0.5)) as w:
+        await w.node("b")
+        a = w.nodes["a"]
+        a.store.slow = {"add_subscription": (0.0, 31.2), "join": (0.0, 1.0), "mine": (0.0, 1.0)}
+        making = asyncio.create_task(w.subscribe("/new"))
+        await w.live(0.5)
+        a.stall()
+        await w.live(3 * TTL)
+        a.wake()
+        await w.live(1.5)  # it has joined anew, and has not yet asked what is its own
+        await making
+        await w.emit(1)
+        await w.live(5.0)
+        assert [seen.node for seen in w.receiver.seen] == ["b"]

@@ -177,6 +177,8 @@ class FaultyStore:
     `before` and `after` are seconds that a verb takes until it is done, and until its answer is heard.
     """
 
+    clock_offset = 0.0
+
     def __init__(self, inner: MemoryStore) -> None:
         self.inner = inner
         self.before: Callable[[], float] = lambda: 0.0

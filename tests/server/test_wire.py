@@ -122,6 +122,7 @@ NEW_FIELDS = {
     "step_aside_after": counts,
     "hold_for": st.none() | seconds,
     "disable_after": seconds,
+    "lanes": st.integers(1, 64),
 }
 """The same in a subscription and in what a caller says of it."""
 subscription_specs = st.builds(
@@ -166,7 +167,7 @@ def test_every_field_of_a_spec_is_carried() -> None:
     assert {field.name for field in fields(SubscriptionSpec)} == {
         field.name for field in subscription_pb2.SubscriptionSpec.DESCRIPTOR.fields
     }
-    assert {field.name for field in fields(Subscription)} - {"secrets", "pauses"} == {
+    assert {field.name for field in fields(Subscription)} - {"secrets", "pauses", "former_lanes"} == {
         field.name for field in subscription_pb2.Subscription.DESCRIPTOR.fields
     }
 

@@ -10,7 +10,8 @@ from hookline.embedded.door import Door, known_id, page, span
 from hookline.engine import Engine
 from hookline.engine.lapse import held_since
 from hookline.engine.pace import hold_of
-from hookline.errors import FailedPrecondition, HooklineError, InvalidArgument, NotFound
+from hookline.errors import FailedPrecondition, HooklineError, InvalidArgument, NotFound, quoted
+from hookline.lanes import limited
 from hookline.model import Attempt, Delivery, DeliveryState, Hold, HoldKind, Ordering, Page, Stats, Subscription, SubscriptionState
 from hookline.store.protocol import DeliveryFilter, LaneKey, StoredDelivery
 from hookline.validation import check_string, check_type
@@ -73,7 +74,7 @@ class EmbeddedDeliveries(Deliveries):
         if await engine.store.subscription(found.delivery.tenant, found.delivery.subscription_id) is None:
             raise FailedPrecondition(f"the subscription of delivery {delivery_id} was deleted; it cannot be delivered again")
         await engine.store.requeue(found.delivery.tenant, delivery_id, at=now_micros(engine.clock))
-        engine.dispatcher.look([LaneKey(found.delivery.tenant, found.delivery.subscription_id)])
+        engine.dispatcher.look([LaneKey(found.delivery.tenant, found.lane)])
         return await self.get(delivery_id, tenant=tenant)
 
     async def retry_many(self, delivery_ids: Sequence[str], *, tenant: str = "") -> Sequence[Delivery | HooklineError]:
@@ -92,9 +93,9 @@ class EmbeddedDeliveries(Deliveries):
         """See `Deliveries`."""
         check_string(reason, "reason", LONGEST_REASON)
         engine = await self._door.engine()
-        found = (await self._find(engine, delivery_id, tenant)).delivery
+        _, found, lane = await self._find(engine, delivery_id, tenant)
         # Out of memory first, so that no attempt starts between the commit and our hearing of it.
-        key = LaneKey(found.tenant, found.subscription_id)
+        key = LaneKey(found.tenant, lane)
         work = engine.dispatcher.forget(key, delivery_id)
         try:
             done = await engine.store.cancel(
@@ -126,9 +127,9 @@ class EmbeddedDeliveries(Deliveries):
 async def _held(engine: Engine, found: Sequence[StoredDelivery]) -> Sequence[Delivery]:
     """The deliveries, each pending one with what holds it, if anything does."""
     subscriptions: dict[tuple[str, str], Subscription | None] = {}
-    paces: dict[tuple[str, str], Hold | None] = {}
+    paces: dict[LaneKey, Hold | None] = {}
     result: list[Delivery] = []
-    for _, delivery in found:
+    for _, delivery, lane in found:
         if delivery.state is DeliveryState.PENDING:
             key = delivery.tenant, delivery.subscription_id
             if key not in subscriptions:
@@ -139,22 +140,24 @@ async def _held(engine: Engine, found: Sequence[StoredDelivery]) -> Sequence[Del
             if held is None and subscription is not None and subscription.ordering is Ordering.BY_KEY:
                 held = await _behind(engine, delivery)
             if held is None and subscription is not None:
-                if key not in paces:
-                    paces[key] = await _paced(engine, subscription, now)
-                held = paces[key]
+                at = LaneKey(delivery.tenant, lane)
+                if at not in paces:
+                    paces[at] = await _paced(engine, subscription, at, now)
+                held = paces[at]
             result.append(replace(delivery, hold=held))
         else:
             result.append(delivery)
     return result
 
 
-async def _paced(engine: Engine, subscription: Subscription, now: int) -> Hold | None:
-    """Its subscription's lane starts nothing for now; what the lane itself says is newer than what is kept of it."""
-    lane = engine.dispatcher.lanes.get(LaneKey(subscription.tenant, subscription.id))
+async def _paced(engine: Engine, subscription: Subscription, key: LaneKey, now: int) -> Hold | None:
+    """Its lane starts nothing for now; what the lane itself says is newer than what is kept of it."""
+    rate = limited(subscription, key.lane).rate
+    lane = engine.dispatcher.lanes.get(key)
     if lane is not None:
-        return hold_of(lane.pace.text(), subscription.rate, now)
-    states = await engine.store.states(subscription.tenant, [subscription.id])
-    return hold_of(states.get(subscription.id, ""), subscription.rate, now)
+        return hold_of(lane.pace.text(), rate, now)
+    states = await engine.store.states(key.tenant, [key.lane])
+    return hold_of(states.get(key.lane, ""), rate, now)
 
 
 async def _behind(engine: Engine, delivery: Delivery) -> Hold | None:
@@ -162,9 +165,11 @@ async def _behind(engine: Engine, delivery: Delivery) -> Hold | None:
     blocker = await engine.store.blocker(delivery.tenant, delivery.id)
     if blocker is None:
         return None
+    event = await engine.store.event(delivery.tenant, delivery.event_id)
+    place = f"behind delivery {blocker} of the same ordering key" + ("" if event is None else f" {quoted(event.ordering_key)}")
     return Hold(
         kind=HoldKind.ORDERING,
-        reason=f"behind delivery {blocker} of the same ordering key; it goes on when that one is delivered, exhausted or cancelled",
+        reason=f"{place}; it goes on when that one is delivered, exhausted or cancelled",
     )
 
 
@@ -185,7 +190,7 @@ def hold(delivery: Delivery, subscription: Subscription | None, now: int) -> Hol
     due = delivery.next_attempt_time
     if due is None or due.timestamp() * 1_000_000 <= now:
         return None
-    if delivery.attempts == 0:
+    if delivery.attempts == 0 and delivery.reason in ("", HoldKind.SCHEDULED):
         return Hold(kind=HoldKind.SCHEDULED, reason="the event is not to be delivered before this time", until=due)
     return Hold(kind=HoldKind.RETRY, reason=f"waits for its next attempt: {delivery.reason}", until=due)
 

@@ -21,6 +21,7 @@ from hookline.engine.target import target
 from hookline.engine.turns import Tenant
 from hookline.errors import Conflict, FailedPrecondition, InvalidArgument, NotFound, quoted
 from hookline.ids import DELIVERY, EVENT, REPLAY, SUBSCRIPTION
+from hookline.lanes import sharing, too_few
 from hookline.model import (
     Authentication,
     ClientCertificate,
@@ -133,7 +134,7 @@ class EmbeddedSubscriptions(Subscriptions):
                     signer.check_secret(secret.value)
             if new.ordering is not old.ordering:
                 raise InvalidArgument.of("subscription.ordering", "is set when the subscription is created; create another one")
-            return new
+            return _with_lanes(new, old)
 
         return _public(await self._change(subscription_id, tenant, change, etag=etag))
 
@@ -170,9 +171,10 @@ class EmbeddedSubscriptions(Subscriptions):
         """See `Subscriptions`."""
         engine, found = await self._find(subscription_id, tenant)
         if discard_held and found.state is not SubscriptionState.ACTIVE:
-            key = LaneKey(found.tenant, found.id)
-            await lapse_all(engine.store, key, engine.clock, reason="discarded when its subscription was resumed")
-        await lapse_held(engine.store, found, engine.clock)
+            lanes = await engine.store.lanes(found.tenant, found.id)
+            await lapse_all(engine.store, found.tenant, lanes, engine.clock, reason="discarded when its subscription was resumed")
+        if found.hold_for is not None and found.state is not SubscriptionState.ACTIVE:
+            await lapse_held(engine.store, found, await engine.store.lanes(found.tenant, found.id), engine.clock)
 
         def change(old: Subscription, now: datetime) -> Subscription:
             if old.state is SubscriptionState.ACTIVE:
@@ -235,7 +237,7 @@ class EmbeddedSubscriptions(Subscriptions):
             if shaped is None:
                 raise FailedPrecondition(f"{FILTERED}; nothing would be sent")
             token = () if ready.oauth2 is None else (bearer(SHOWN),)  # none is fetched to show a request
-            request = ready.request(shaped, sample.id, now, token=token)
+            request = ready.request(shaped, sample.id, engine.sender.signing_time(now), token=token)
         except BodyError as error:
             raise FailedPrecondition(str(error)) from error
         headers = ready.shown(request.headers)
@@ -321,6 +323,7 @@ def _public(subscription: Subscription) -> Subscription:
         subscription,
         secrets=(),
         pauses=(),
+        former_lanes=0,
         headers=dict(subscription.headers),
         labels=dict(subscription.labels),
         retry_headers=dict(subscription.retry_headers),
@@ -330,6 +333,21 @@ def _public(subscription: Subscription) -> Subscription:
         authentication=None if authentication is None else without_secret(authentication),
         client_certificate=None if certificate is None else replace(certificate, private_key=""),
     )
+
+
+def _with_lanes(new: Subscription, old: Subscription) -> Subscription:
+    """`new`, if its lanes may follow those of `old`; with the number of those that are to be emptied."""
+    if new.lanes != old.lanes and new.ordering is Ordering.BY_KEY:
+        raise InvalidArgument.of(
+            "subscription.lanes",
+            f"{new.lanes} instead of {old.lanes}: with ordering by key it is set when the subscription is created, for the "
+            "pending deliveries of a key would stand in another lane than its next ones; create another one",
+        )
+    former = max(old.lanes, old.former_lanes)
+    new = replace(new, former_lanes=former if former > new.lanes else 0)
+    for field, problem in too_few(new.max_in_flight, new.rate, sharing(new)):
+        raise InvalidArgument.of(f"subscription.{field}", f"{problem}; its former lanes count until they are empty")
+    return new
 
 
 def _with_secrets(new: Mapping[str, str], old: Mapping[str, str]) -> Mapping[str, str]:

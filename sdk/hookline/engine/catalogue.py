@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from hookline.body.shape import Shape
 from hookline.engine.target import Target, target
+from hookline.lanes import lane_of, subscription_of
 from hookline.model import Event, EventType
 from hookline.routing import Routes
 from hookline.store.protocol import Store
@@ -25,12 +26,22 @@ class View:
     enforced: dict[str, EventType]
     filters: dict[str, Shape]
     """Of the subscriptions that have a filter."""
+    split: dict[str, int]
+    """How many lanes the subscriptions have that have more than one."""
+
+    def target(self, lane: str) -> Target | None:
+        """What a lane sends to; None if its subscription is gone."""
+        return self.targets.get(lane) or self.targets.get(subscription_of(lane))
+
+    def lane(self, subscription_id: str, event: Event) -> str:
+        """The lane of a subscription that `event` goes to."""
+        return lane_of(subscription_id, self.split.get(subscription_id, 1), event.ordering_key or event.id)
 
 
-def admitted(view: View, lanes: Sequence[str], event: Event) -> Sequence[str]:
-    """Those of `lanes` whose filter does not refuse the event; a filter that costs more is asked when it is sent."""
+def admitted(view: View, subscriptions: Sequence[str], event: Event) -> Sequence[str]:
+    """Those whose filter does not refuse the event; a filter that costs more is asked when it is sent."""
     filters = view.filters
-    return [lane for lane in lanes if (shape := filters.get(lane)) is None or not shape.refuses(event)]
+    return [one for one in subscriptions if (shape := filters.get(one)) is None or not shape.refuses(event)]
 
 
 class CatalogueCache:
@@ -87,6 +98,7 @@ class CatalogueCache:
                 filters={
                     name: one.shape for name, one in targets.items() if one.shape is not None and one.shape.filter is not None
                 },
+                split={one.id: one.lanes for one in stored.subscriptions if one.lanes > 1},
             )
             if before is None or view.revision >= before.revision:
                 self._views[tenant] = view

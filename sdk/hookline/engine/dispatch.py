@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from hookline.clock import Clock, micros, now_micros
 from hookline.engine.catalogue import View
 from hookline.engine.config import EngineConfig
+from hookline.engine.governor import Governor
 from hookline.engine.lane import Lane, Memory
 from hookline.engine.ordered import OrderedLane
 from hookline.engine.pace import Event
@@ -23,6 +24,7 @@ from hookline.engine.settle import Settler
 from hookline.engine.slots import Slots
 from hookline.engine.target import Target
 from hookline.engine.turns import Turns
+from hookline.lanes import limited, subscription_of
 from hookline.store.protocol import LaneKey, OwnedLane, Result, Settlement, Work, WorkQueue
 
 UNSETTLED_A_SLOT: Final = 8
@@ -79,6 +81,7 @@ class Dispatcher:
         self._hooks = hooks
         self._turns = Turns(config.tenant_weights)
         self._slots = Slots(config.node_concurrency)
+        self.governor = Governor()
         self._resting: list[tuple[float, int, Lane]] = []
         """Lanes that wait for a time, by that; only an entry with the lane's own time counts."""
         self._order = itertools.count()
@@ -128,12 +131,12 @@ class Dispatcher:
         for key, lane in list(self.lanes.items()):
             if key.tenant != tenant:
                 continue
-            target = view.targets.get(key.lane)
+            target = view.target(key.lane)
             if target is None:
                 self.remove(lane)
             elif target is not lane.target:
                 lane.target = target
-                lane.pace.configure(target.subscription, now_micros(self._clock))
+                lane.pace.configure(limited(target.subscription, key.lane), now_micros(self._clock))
                 lane.resting, lane.crowded = 0.0, False
                 if lane.pace.unkept:
                     self._hooks.keep(lane)
@@ -246,7 +249,7 @@ class Dispatcher:
         self._finish(lane, work, judged)
         attempt = judged.settlement.attempt
         if judged.disable and attempt is not None:
-            self._hooks.disable(work.tenant, work.lane, attempt.url, attempt.detail)
+            self._hooks.disable(work.tenant, subscription_of(work.lane), attempt.url, attempt.detail)
 
     def _finish(self, lane: Lane, work: Work, judged: Judged) -> None:
         settlement = judged.settlement
@@ -269,7 +272,7 @@ class Dispatcher:
         if event.failing:
             self._hooks.failing(lane, settlement)
         if event.give_up:
-            self._hooks.disable(*lane.key, lane.target.subscription.url, event.give_up)
+            self._hooks.disable(lane.key.tenant, subscription_of(lane.key.lane), lane.target.subscription.url, event.give_up)
 
     def _next(self) -> tuple[Lane, Work] | None:
         if not self._hooks.may_start() or self.settler.load > UNSETTLED_A_SLOT * self._config.node_concurrency:
@@ -281,6 +284,8 @@ class Dispatcher:
             if not self._slots.fits(lane):
                 self._slots.wait(lane)
                 continue
+            if self._gives_way(lane):
+                continue
             work = lane.take()
             self._slots.busy += 1
             if not lane.pace.free:
@@ -291,22 +296,37 @@ class Dispatcher:
             return lane, work
         return None
 
+    def _gives_way(self, lane: Lane) -> bool:
+        """Whether the lane, being far behind, has to leave the node to those in time for a moment."""
+        monotonic = self._clock.monotonic()
+        if not lane.is_late(now_micros(self._clock)):
+            self.governor.in_time(monotonic)
+            return False
+        wait = self.governor.wait(monotonic, lane.key.tenant)
+        if wait:
+            self._rest(lane, monotonic + wait)
+        return wait > 0
+
     def _may_go(self, lane: Lane) -> bool:
         """Whether the lane's pace lets an attempt start now; if not, it is looked at again when that may have changed."""
         now = now_micros(self._clock)
         until = lane.pace.wait(now)
         if until:
             # By the monotonic clock: one that is set back for hours must not stop the lane for hours.
-            lane.resting = self._clock.monotonic() + (until - now) / 1_000_000
-            heapq.heappush(self._resting, (lane.resting, next(self._order), lane))
-            if len(self._resting) > 2 * len(self.lanes) + LEFT_OVER:
-                self._resting = [entry for entry in self._resting if entry[2].resting == entry[0]]
-                heapq.heapify(self._resting)
+            self._rest(lane, self._clock.monotonic() + (until - now) / 1_000_000)
             if until - now >= LONG and lane.pace.unkept:
                 self._hooks.keep(lane)
-            if self._resting[0][2] is lane:
-                self._set_alarm(0.0)
         return until == 0
+
+    def _rest(self, lane: Lane, until: float) -> None:
+        """Look at the lane again then (seconds by the monotonic clock)."""
+        lane.resting = until
+        heapq.heappush(self._resting, (until, next(self._order), lane))
+        if len(self._resting) > 2 * len(self.lanes) + LEFT_OVER:
+            self._resting = [entry for entry in self._resting if entry[2].resting == entry[0]]
+            heapq.heapify(self._resting)
+        if self._resting[0][2] is lane:
+            self._set_alarm(0.0)
 
     def _wake_rested(self) -> None:
         now = self._clock.monotonic()

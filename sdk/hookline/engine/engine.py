@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any, Final
 
 from hookline.clock import Clock, SystemClock
+from hookline.engine.backlogs import watch_backlogs
 from hookline.engine.bell import Bell
 from hookline.engine.catalogue import CatalogueCache, View
 from hookline.engine.config import EngineConfig
 from hookline.engine.dispatch import Dispatcher, Hooks
+from hookline.engine.former import watch_former
 from hookline.engine.ingest import Ingest
 from hookline.engine.keeper import Keeper
 from hookline.engine.lane import Lane
@@ -70,7 +72,8 @@ class Engine:
         self._tasks: list[asyncio.Task[None]] = []
         self._passing: set[asyncio.Task[None]] = set()
         self.catalogue = CatalogueCache(store, self._catalogue_changed)
-        self.sender = Sender(poster, self.clock, self.ids, random_source or random.Random(), store)  # jitter, no secret
+        jitter = random_source or random.Random()  # no secret
+        self.sender = Sender(poster, self.clock, self.ids, jitter, store, clock_offset=lambda: store.clock_offset)
         hooks = Hooks(
             node=lambda: self.node.id,
             may_start=lambda: self.node.holds_lease and not self.stopping,
@@ -113,6 +116,8 @@ class Engine:
             ("keeper", self.keeper.run),
             *((f"outbox-{number}", partial(drain_outbox, outbox, self.ingest, self.config)) for number, outbox in found),
             ("lapse", lambda: lapse(self.store, self.dispatcher.lanes.values, self.clock, LAPSE_POLLS * self.config.floor_poll)),
+            ("backlogs", lambda: watch_backlogs(self.store, self.dispatcher.governor, self.clock)),
+            ("former-lanes", lambda: watch_former(self.store, self.dispatcher.lanes.values, LAPSE_POLLS * self.config.floor_poll)),
             ("retention", lambda: retain(self.store, self.config, self.clock)),
         )
 
@@ -169,7 +174,7 @@ class Engine:
 
     def _doubtful(self, batch: Sequence[Routed]) -> None:
         """The answer to an append is lost: should it have been done, nobody will hear of it but by looking."""
-        self.dispatcher.look({LaneKey(routed.event.tenant, delivery.lane) for routed in batch for delivery in routed.deliveries})
+        self.dispatcher.look(dict.fromkeys(LaneKey(one.event.tenant, new.lane) for one in batch for new in one.deliveries))
         self.router.nudge()
 
     def _keep(self, lane: Lane) -> None:

@@ -70,9 +70,12 @@ class Ingest:
         """Of the data of events that are not answered."""
         self._batcher: Batcher[Routed, Appended] = Batcher(self._append, limit=APPEND_LIMIT)
 
-    async def emit(self, tenant: str, specs: Sequence[EventSpec], *, own: bool = False) -> Sequence[EmitOutcome]:
+    async def emit(
+        self, tenant: str, specs: Sequence[EventSpec], *, own: bool = False, in_turn: bool = False
+    ) -> Sequence[EmitOutcome]:
         """Take events; outcome i belongs to spec i. Only the engine's `own` may be of operational types.
 
+        `in_turn`: others may be taking the same events, and those behind them, at the same time (see `Routed`).
         Raises Unavailable (nothing is known of any), ResourceExhausted, Closed.
         """
         if self._closed:
@@ -81,7 +84,7 @@ class Ingest:
         self._make_sure(len(specs), size)
         self._bytes += size
         try:
-            return await self._take(tenant, specs, own=own)
+            return await self._take(tenant, specs, own=own, in_turn=in_turn)
         finally:
             self._bytes -= size
 
@@ -95,7 +98,7 @@ class Ingest:
         if self._bytes and self._bytes + size > self._config.max_unacknowledged_bytes:
             raise ResourceExhausted(f"{self._bytes} bytes of events wait for the disk already; come back later", retry_after=0.1)
 
-    async def _take(self, tenant: str, specs: Sequence[EventSpec], *, own: bool) -> Sequence[EmitOutcome]:
+    async def _take(self, tenant: str, specs: Sequence[EventSpec], *, own: bool, in_turn: bool) -> Sequence[EmitOutcome]:
         view = self._catalogue.known(tenant) or await self._catalogue.get(tenant)
         outcomes: list[EmitOutcome | None] = [None] * len(specs)
         valid: list[_Admitted] = []
@@ -109,6 +112,8 @@ class Ingest:
             routed = self._routed(view, valid, outcomes)
             if not routed:
                 break
+            if in_turn:
+                routed = [one._replace(in_turn=True) for one in routed]
             answers = await self._batcher.submit(routed)
             valid = [
                 one
@@ -169,6 +174,8 @@ class Ingest:
             if len(lanes) > limit:
                 routed.append(Routed(event, content, view.revision, (), fanout=True))
             else:
+                if view.split:
+                    lanes = [view.lane(subscription, event) for subscription in lanes]
                 routed.append(Routed(event, content, view.revision, [NewDelivery(lane, new(DELIVERY)) for lane in lanes]))
         return routed
 

@@ -9,9 +9,11 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
+from hookline.clock import micros
 from hookline.engine.pace import Pace
 from hookline.engine.target import Target
 from hookline.engine.turns import Tenant
+from hookline.lanes import limited
 from hookline.store.protocol import ClaimAnswer, Cursor, DueAnswer, OwnedLane, Settlement, Work
 
 OVERHEAD: Final = 1_024
@@ -22,6 +24,11 @@ LANE_SHARE: Final = 4
 """One lane takes at most this part (a quarter) of the memory."""
 LEAST: Final = 8
 """Works that a lane may hold however little memory is left, so that it goes on."""
+
+BACKLOG: Final = 256
+"""Works that wait in memory, from which on a lane may be late: what is shorter is gone in a moment."""
+LATE: Final = 2_000_000
+"""Microseconds after which an event, or a retry, is not in time any more."""
 
 
 class Memory:
@@ -39,7 +46,7 @@ class Lane:
     def __init__(self, owned: OwnedLane, target: Target, tenant: Tenant, *, now: int, window: int, memory: Memory) -> None:
         """A lane just taken: nothing is known of what the store has for it, so it must be read."""
         self.tenant = tenant
-        self.pace = Pace(target.subscription, owned.state, now)
+        self.pace = Pace(limited(target.subscription, owned.key.lane), owned.state, now)
         self.owned = owned
         self.key = owned.key
         self.epoch = owned.epoch
@@ -91,6 +98,13 @@ class Lane:
             and len(self.ready) <= self.window // 2
             and self.room > 0
         )
+
+    def is_late(self, now: int) -> bool:
+        """There is a backlog here, and what is next has waited for longer than anything should that is in time."""
+        if len(self.known) - self.in_flight < BACKLOG or not self.ready:
+            return False
+        work = self.ready[0]
+        return now - (micros(work.event.accept_time) if work.due is None else work.due) > LATE
 
     @property
     def drained(self) -> bool:

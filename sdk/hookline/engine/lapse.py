@@ -26,18 +26,20 @@ async def lapse(queue: WorkQueue, lanes: Callable[[], Iterable[Lane]], clock: Cl
             if lane.target.active or lane.closing:
                 continue
             try:
-                await lapse_held(queue, lane.target.subscription, clock)
+                await lapse_held(queue, lane.target.subscription, [lane.key.lane], clock)
             except HooklineError as error:
                 LOGGER.warning("what is held too long could not be cancelled, trying again: %s", error)
 
 
-async def lapse_all(queue: WorkQueue, key: LaneKey, clock: Clock, *, reason: str) -> None:
-    """Cancel everything that is pending in a lane now, in steps. Raises Unavailable."""
-    await _lapse(queue, key, now_micros(clock) + 1, reason, clock)
+async def lapse_all(queue: WorkQueue, tenant: str, lanes: Iterable[str], clock: Clock, *, reason: str) -> None:
+    """Cancel everything that is pending in these lanes now, in steps. Raises Unavailable."""
+    before = now_micros(clock) + 1
+    for lane in lanes:
+        await _lapse(queue, LaneKey(tenant, lane), before, reason, clock)
 
 
-async def lapse_held(queue: WorkQueue, subscription: Subscription, clock: Clock) -> None:
-    """Cancel what a paused or disabled subscription has held for longer than it holds. Raises Unavailable.
+async def lapse_held(queue: WorkQueue, subscription: Subscription, lanes: Iterable[str], clock: Clock) -> None:
+    """Cancel what a paused or disabled subscription has held in these lanes for longer than it holds. Raises Unavailable.
 
     What was pending before is held from the pause on.
     """
@@ -47,7 +49,8 @@ async def lapse_held(queue: WorkQueue, subscription: Subscription, clock: Clock)
     before = now_micros(clock) - int(subscription.hold_for * SECOND)
     if micros(since) <= before:
         reason = f"held for more than {subscription.hold_for:g} s while its subscription was {subscription.state.value}"
-        await _lapse(queue, LaneKey(subscription.tenant, subscription.id), before + 1, reason, clock)
+        for lane in lanes:
+            await _lapse(queue, LaneKey(subscription.tenant, lane), before + 1, reason, clock)
 
 
 def held_since(subscription: Subscription) -> datetime | None:

@@ -8,6 +8,7 @@ monotonic clock, and another is dead when its (id, beat) has stood still for the
 import contextlib
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -19,7 +20,7 @@ from hookline.engine.dispatch import Dispatcher
 from hookline.engine.keeper import Keeper
 from hookline.engine.lane import Lane
 from hookline.errors import HooklineError
-from hookline.store.protocol import NOBODY, NodeRow, OwnedLane, Store, Wake
+from hookline.store.protocol import NOBODY, LaneKey, NodeRow, OwnedLane, Store, Wake
 
 LOGGER: Final = logging.getLogger(__name__)
 OWN_SHARE: Final = 0.95
@@ -102,6 +103,8 @@ class Node:
             self._dispatcher.pump()
 
     async def _tick(self) -> None:
+        if self.id == NOBODY:
+            await self.join()
         if self._clock.monotonic() >= self._next_beat:
             await self._beat()
         await self._catalogue.refresh()  # a wake may have been lost
@@ -119,6 +122,8 @@ class Node:
         rows = await self._store.beat(self.id, len(self._dispatcher.lanes))
         if all(row.id != self.id for row in rows):
             LOGGER.warning("node %d was buried by another; it joins anew", self.id)
+            # Nobody until it has joined: a subscription that is being made under the former id is not to bring its lane here.
+            self.id, self._lease_end = NOBODY, -math.inf
             for lane in list(self._dispatcher.lanes.values()):
                 self._dispatcher.remove(lane)
             self._leaving.clear()
@@ -156,7 +161,7 @@ class Node:
         tenants = {owned.key.tenant for owned in new}
         await self._catalogue.refresh(tenants)
         for owned in new:
-            target = (await self._catalogue.get(owned.key.tenant)).targets.get(owned.key.lane)
+            target = (await self._catalogue.get(owned.key.tenant)).target(owned.key.lane)
             if target is not None:
                 self._dispatcher.add(owned, target)
 
@@ -168,7 +173,7 @@ class Node:
         surplus = min(len(held) - fair, HAND_LIMIT - len(self._leaving), fair - poorest.load)
         if poorest.id == self.id or surplus <= 0:
             return
-        for lane in sorted(held, key=lambda lane: len(lane.known))[:surplus]:
+        for lane in sorted(held, key=_reluctance(held, len(rows)))[:surplus]:
             self._dispatcher.shed(lane)
             self._leaving[lane] = poorest.id
 
@@ -192,3 +197,19 @@ class Node:
         owned = await self._store.retake(self.id, lane.owned)
         if owned is not None:
             await self._adopt([owned])
+
+
+def _reluctance(held: Sequence[Lane], nodes: int) -> Callable[[Lane], tuple[int, int]]:
+    """Which lanes to hand over first: those of a subscription of whose lanes more are here than on the average node.
+
+    Then those of subscriptions that have one, the idlest first; last the others, which are spread as they should be.
+    """
+    ranks: dict[Lane, int] = {}
+    here: Counter[LaneKey] = Counter()
+    for lane in held:
+        subscription = lane.target.subscription
+        if subscription.lanes > 1:
+            key = LaneKey(lane.key.tenant, subscription.id)
+            here[key] += 1
+            ranks[lane] = 0 if here[key] > math.ceil(subscription.lanes / nodes) else 2
+    return lambda lane: (ranks.get(lane, 1), len(lane.known))

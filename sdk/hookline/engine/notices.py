@@ -16,6 +16,7 @@ from hookline.engine.catalogue import CatalogueCache
 from hookline.engine.ingest import Ingest
 from hookline.engine.lane import Lane
 from hookline.errors import HooklineError
+from hookline.lanes import subscription_of
 from hookline.model import EventSpec, Subscription
 from hookline.routing import OPERATIONAL
 from hookline.store.protocol import Settlement
@@ -68,7 +69,7 @@ class Notices:
             "delivery_id": work.delivery_id,
             "event_id": work.event.id,
             "event_type": work.event.type,
-            "subscription_id": work.lane,
+            "subscription_id": subscription_of(work.lane),
             "run": work.run,
             "attempts": work.attempts + 1,
             "reason": settlement.reason,

@@ -30,6 +30,10 @@ class OrderedLane(Lane):
         self._blocked: dict[str, bool] = {}
         """Keys whose followers stand in the store alone; True when some may have come since the last probe."""
         self._probing: dict[str, None] = {}
+        self._heads: dict[str, int] = {}
+        """Until when the heads of blocked keys wait, by their last outcome (microseconds)."""
+        self._waited: dict[str, int] = {}
+        """Those, when the read under way began."""
         self.passed_over = False
         """Something waited for its time since all was read: the cursor may stand behind followers of it.
 
@@ -70,14 +74,32 @@ class OrderedLane(Lane):
             for follower in self._busy.pop(key, ()):
                 self._unknow(follower)
             self._blocked[key] = True
+            if settlement.due is not None:
+                self._heads[key] = settlement.due
         else:
             self._advance(key)
+
+    def begin_read(self) -> tuple[bool, bool]:
+        """A read begins; whether it is to read fresh works, and waiting ones."""
+        self._waited = dict(self._heads)
+        return super().begin_read()
 
     def absorb(self, claimed: ClaimAnswer | None, due: DueAnswer | None) -> None:
         """The read is over, and this came in with it."""
         if due is not None and (due.works or due.next_due is not None):
             self.passed_over = True
         super().absorb(claimed, due)
+        if due is not None and not due.more and not self._stale_read and all(work.pos in self.known for work in due.works):
+            self._miss_heads(due.next_due)
+
+    def _miss_heads(self, next_due: int | None) -> None:
+        """All that waits was read: who was to be in it and is not was cancelled, and its key goes on.
+
+        Nobody else may tell: a cancel can come while the outcome after which the head waits is repeated, its answer being lost.
+        """
+        for key, until in self._waited.items():
+            if self._heads.get(key) == until and (next_due is None or next_due > until) and key not in self._busy:
+                self._advance(key)
 
     def empty(self) -> None:
         """Drop what has not started; keys that are under way stay blocked until the store was asked again."""
@@ -86,6 +108,7 @@ class OrderedLane(Lane):
                 self._unknow(work)
         super().empty()
         self.passed_over = False
+        self._heads.clear()
         under_way = {self._key(work) for work in self.known.values()} - {""}
         self._busy = {key: deque() for key in under_way}
         self._blocked = dict.fromkeys(under_way, True)
@@ -106,7 +129,10 @@ class OrderedLane(Lane):
         if key not in self._blocked:
             return
         fresh = [work for work in works if work.pos not in self.known]
-        for work in fresh:
+        if fresh and self.room <= 0:  # works without a key have come meanwhile
+            self.reprobe(key)
+            return
+        for work in fresh[: self.room]:
             self._know(work)
             self._queue(work)
         if fresh:
@@ -123,6 +149,7 @@ class OrderedLane(Lane):
             self._probing[key] = None
 
     def _advance(self, key: str) -> None:
+        self._heads.pop(key, None)
         followers = self._busy.get(key)
         if followers:
             self.ready.append(followers.popleft())
@@ -141,6 +168,7 @@ class OrderedLane(Lane):
                 return False
             if key and work.due is not None:
                 self._blocked.setdefault(key, True)
+                self._heads.pop(key, None)
             elif key in self._blocked:
                 self._blocked[key] = True
                 continue

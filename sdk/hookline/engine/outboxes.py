@@ -1,7 +1,9 @@
 """Takes what committed from outboxes, and accepts it as if it had just been emitted.
 
 An event is removed from its outbox only when it is accepted; accepting is idempotent by the event's id, so
-a crash in between, or another reader beside, has no effect.
+a crash in between, or another reader beside, has no effect. Each reader takes what it reads in order, and
+readers append in turn: one that has read a part of what another has appends it before the other's rest, or
+after all of it, to no effect.
 """
 
 import asyncio
@@ -61,4 +63,4 @@ async def _accept(outbox: Outbox, rows: list[OutboxRow], ingest: Ingest) -> None
 
 
 async def _emit(ingest: Ingest, tenant: str, rows: list[OutboxRow]) -> list[EmitOutcome]:
-    return list(await ingest.emit(tenant, [row.event for row in rows]))
+    return list(await ingest.emit(tenant, [row.event for row in rows], in_turn=True))

@@ -263,7 +263,7 @@ def hold_of(state: str, rate: RateLimit | None, now: int) -> Hold | None:
     if rate is not None:
         first = earliest(rate, bounded(rate, kept.get("debt", 0.0), now))
         if first > now:
-            reason = f"the subscription gets {rate.requests_per_second:g} requests a second; then the next one goes"
+            reason = f"its lane gets {rate.requests_per_second:g} requests a second; then the next one goes"
             return Hold(kind=HoldKind.RATE, reason=reason, until=moment(math.ceil(first)))
     return None
 

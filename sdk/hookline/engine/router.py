@@ -129,11 +129,15 @@ class Router:
                 await self._bell.wait(wait)
             self._called, wait = False, idle
             try:
-                jobs = await self._store.jobs()
-                for job in jobs:
+                # Tenants with a fan-out that goes on: their next ones wait for it, so that none overtakes another.
+                unfinished: set[str] = set()
+                for job in await self._store.jobs():
+                    if job.kind is JobKind.FANOUT and job.tenant in unfinished:
+                        continue
                     pause = self._pause(job)
                     if not pause:
-                        await self._step(job)
+                        if not await self._step(job) and job.kind is JobKind.FANOUT:
+                            unfinished.add(job.tenant)
                         await asyncio.sleep(0)
                     wait = min(wait, pause)
                 self._called = self._called or wait <= 0
@@ -148,31 +152,37 @@ class Router:
             return 0.0
         return min(max(0.0, (_place(job.cursor)[1] - now_micros(self._clock)) / SECOND), LONGEST_PAUSE)
 
-    async def _step(self, job: Job) -> None:
+    async def _step(self, job: Job) -> bool:
+        """Take a step of a job; whether it was the last one, as far as fan-outs go."""
         match job.kind:
             case JobKind.FANOUT:
-                await self._fan_out(job)
+                return await self._fan_out(job)
             case JobKind.REPLAY:
                 await self._replay(job)
             case JobKind.DRAIN:
                 await self._store.drain(job, limit=STEP, reason="its subscription was deleted", at=now_micros(self._clock))
+        return False
 
-    async def _fan_out(self, job: Job) -> None:
+    async def _fan_out(self, job: Job) -> bool:
         await self._catalogue.refresh([job.tenant])
         view = await self._catalogue.get(job.tenant)
         event = await self._store.event(job.tenant, job.subject)
-        lanes = [] if event is None else sorted(lane for lane in view.routes.match(event.type) if lane > job.cursor)
-        chunk = lanes[:STEP]
-        wanted = chunk if event is None or not view.filters else admitted(view, chunk, event)
-        deliveries = [JobDelivery(lane, self._ids.new(DELIVERY), job.subject, job.subject) for lane in wanted]
-        await self._store.step(
+        left = [] if event is None else sorted(one for one in view.routes.match(event.type) if one > job.cursor)
+        chunk = left[:STEP]
+        deliveries: list[JobDelivery] = []
+        if event is not None:
+            wanted = admitted(view, chunk, event)
+            deliveries = [JobDelivery(view.lane(one, event), self._ids.new(DELIVERY), event.id, event.id) for one in wanted]
+        finished = len(left) <= STEP
+        moved = await self._store.step(
             job,
             cursor=chunk[-1] if chunk else job.cursor,
             scanned=len(chunk),
             deliveries=deliveries,
-            finished=len(lanes) <= STEP,
+            finished=finished,
             at=now_micros(self._clock),
         )
+        return moved and finished
 
     async def _replay(self, job: Job) -> None:
         spec = ReplaySpec.from_json(job.spec)
@@ -183,7 +193,8 @@ class Router:
         limit = min(STEP, max(1, STEP_BYTES // self._typical))
         found = await self._store.scan(job.tenant, which, after=_place(job.cursor)[0], limit=limit)
         await self._catalogue.refresh([job.tenant])
-        shape = (await self._catalogue.get(job.tenant)).filters.get(job.subject)
+        view = await self._catalogue.get(job.tenant)
+        shape = view.filters.get(job.subject)
         most = min(STEP, max(1, spec.max_per_second // STEPS_A_SECOND))
         deliveries: list[JobDelivery] = []
         scanned = 0
@@ -194,7 +205,7 @@ class Router:
             self._typical += (len(event.data) + OVERHEAD - self._typical) // 8
             if any(matches(pattern, event.type) for pattern in spec.event_types) and not (shape and shape.refuses(event)):
                 webhook_id = self._ids.new(MESSAGE) if spec.new_webhook_ids else event.id
-                deliveries.append(JobDelivery(job.subject, self._ids.new(DELIVERY), event.id, webhook_id))
+                deliveries.append(JobDelivery(view.lane(job.subject, event), self._ids.new(DELIVERY), event.id, webhook_id))
         now = now_micros(self._clock)
         after = found[scanned - 1].pos if scanned else _place(job.cursor)[0]
         # A scan goes no further than a commit that is under way; what is newer is seen here, and waits for that.

@@ -2,6 +2,7 @@
 
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -15,6 +16,7 @@ from hookline.engine.preparation import Preparation
 from hookline.engine.target import FIRST, Retry, Target
 from hookline.errors import HooklineError
 from hookline.ids import ATTEMPT, IdSource
+from hookline.lanes import subscription_of
 from hookline.model import Attempt, ErrorClass, Event
 from hookline.retry import Progress, next_delay, parse_retry_after
 from hookline.store.protocol import History, Result, Settlement, Work
@@ -27,6 +29,8 @@ FILTERED: Final = "the subscription's filter does not admit the event"
 
 
 WELL: Final = Outcome()
+UNMADE_AGAIN: Final = 1.0
+"""Seconds after which a request is tried again for which this machine had not what a connection takes."""
 
 
 class Judged(NamedTuple):
@@ -40,14 +44,31 @@ class Judged(NamedTuple):
 class Sender:
     """Makes attempts. Never raises but CancelledError: whatever happens is an outcome."""
 
-    def __init__(self, poster: Poster, clock: Clock, ids: IdSource, random_source: random.Random, history: History) -> None:
-        """`random_source` is for jitter; `history` tells why the attempt before failed."""
+    def __init__(
+        self,
+        poster: Poster,
+        clock: Clock,
+        ids: IdSource,
+        random_source: random.Random,
+        history: History,
+        *,
+        clock_offset: Callable[[], float],
+    ) -> None:
+        """`random_source` is for jitter; `history` tells why the attempt before failed.
+
+        `clock_offset` is by how many seconds the clock by which is signed is ahead of `clock`.
+        """
+        self._clock_offset = clock_offset
         self._poster = poster
         self._history = history
         self.preparation = Preparation(poster, clock)
         self._clock = clock
         self._ids = ids
         self._uniform = random_source.uniform
+
+    def signing_time(self, now: int) -> int:
+        """The time that stands in a signature of `now` by our own clock (microseconds)."""
+        return now + int(self._clock_offset() * SECOND)
 
     async def send(self, target: Target, work: Work) -> tuple[int, Answer | None]:
         """Make the request; when it started (microseconds), and the answer, None if the filter refuses the event."""
@@ -94,7 +115,7 @@ class Sender:
     ) -> Answer:
         """Make one request of an event that is prepared."""
         try:
-            request = target.request(event, work.webhook_id, now, retry, token=token)
+            request = target.request(event, work.webhook_id, self.signing_time(now), retry, token=token)
         except HooklineError as error:  # the body cannot be made, or the scheme cannot sign it
             return _unanswered(ErrorClass.BODY, str(error))
         except Exception as error:
@@ -115,6 +136,8 @@ class Sender:
 
     def judge(self, lane: Lane, target: Target, work: Work, started: int, answer: Answer) -> Judged:
         """What an answer means for a delivery."""
+        if answer.unmade:  # nothing was sent, and nothing is known of the receiver: it is no attempt of the delivery's
+            return Judged(self._unmade(lane, work, answer), False, WELL)
         verdict = classify(answer.status, answer.error, answer.detail, target.rules, answer.headers)
         ended = now_micros(self._clock)
         run_start = work.run_start or started
@@ -141,7 +164,7 @@ class Sender:
             id=self._ids.new(ATTEMPT),
             delivery_id=work.delivery_id,
             event_id=work.event.id,
-            subscription_id=work.lane,
+            subscription_id=subscription_of(work.lane),
             run=work.run,
             number=work.attempts + 1,
             start_time=moment(started),
@@ -158,6 +181,12 @@ class Sender:
         aside = due is not None and (work.aside or 0 < after <= work.attempts + 1)
         settlement = Settlement(work, lane.epoch, result, attempt, verdict.reason, ended, due, run_start, aside)
         return Judged(settlement, verdict.disable, outcome)
+
+    def _unmade(self, lane: Lane, work: Work, answer: Answer) -> Settlement:
+        """It waits a little, with its attempts as they were."""
+        now = now_micros(self._clock)
+        again = now + int(UNMADE_AGAIN * SECOND)
+        return Settlement(work, lane.epoch, Result.WAIT, None, answer.detail, now, again, work.run_start)
 
     async def _retry(self, target: Target, work: Work) -> Retry:
         """Which attempt this is and, where a header says so, why the one before it failed."""

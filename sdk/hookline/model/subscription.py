@@ -81,7 +81,8 @@ class SubscriptionSpec:
     every attempt but the first. `step_aside_after` is a number of failed attempts after which an ordered
     delivery lets those behind it go, 0 for never. `hold_for` (seconds, None for ever) is how long events
     are held while the subscription is paused or disabled. After `disable_after` seconds of nothing but
-    failures it is disabled; 0 for never.
+    failures it is disabled; 0 for never. `lanes` (1 to 64) is how many queues it has, each served by one
+    node at a time, which share its limits; events go to them by a hash of the ordering key, or of the id.
     """
 
     url: str
@@ -111,6 +112,7 @@ class SubscriptionSpec:
     step_aside_after: int = 0
     hold_for: float | None = None
     disable_after: float = 5 * DAY
+    lanes: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,3 +155,6 @@ class Subscription:
     step_aside_after: int = 0
     hold_for: float | None = None
     disable_after: float = 5 * DAY
+    lanes: int = 1
+    former_lanes: int = 0
+    """How many there were before the number was lowered, as long as the others may hold something; clients see 0."""

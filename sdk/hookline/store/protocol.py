@@ -10,10 +10,11 @@ dead. Owner 0 never has a row, so a lane born in a process that does not deliver
 the start and is swept by the first node that looks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import cycle
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -36,7 +37,7 @@ Cursor = object
 
 
 class LaneKey(NamedTuple):
-    """A lane's name: for now its subscription's id, within the tenant."""
+    """A lane's name within the tenant; `hookline.lanes` says whose lane that is."""
 
     tenant: str
     lane: str
@@ -71,6 +72,8 @@ class Routed(NamedTuple):
 
     `digest` is the hash over what the caller said. With `fanout` the deliveries are left to the
     router: the append adds a fan-out job instead, which serves none but the lanes that stand by then.
+    Those `in_turn` get a position above all that were appended in turn before; events of an outbox, of
+    which several readers may append the same and the next ones at once.
     """
 
     event: Event
@@ -78,6 +81,7 @@ class Routed(NamedTuple):
     revision: int
     deliveries: Sequence[NewDelivery]
     fanout: bool = False
+    in_turn: bool = False
 
 
 class Accepted(NamedTuple):
@@ -215,7 +219,7 @@ class JobKind(StrEnum):
     REPLAY = "replay"
     """`subject` is a subscription; the cursor is the position of the last event that was scanned."""
     DRAIN = "drain"
-    """`subject` is a lane whose subscription is deleted; what is pending is cancelled."""
+    """`subject` is a subscription that is deleted; what is pending in its lanes is cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,10 +306,11 @@ class Positioned(NamedTuple):
 
 
 class StoredDelivery(NamedTuple):
-    """A delivery with its position (the page token of a list)."""
+    """A delivery with its position (the page token of a list), and the lane that it stands in, or stood."""
 
     pos: int
     delivery: Delivery
+    lane: str
 
 
 class StoredChange(NamedTuple):
@@ -348,6 +353,12 @@ class Wake(NamedTuple):
     kind: WakeKind
     lanes: tuple[LaneKey, ...] = ()
     ids: tuple[str, ...] = ()
+
+
+def in_turn(living: Sequence[int], after: int) -> Iterator[int]:
+    """The owners of new lanes, for ever: the living nodes in turn, beginning after `after`; nobody if none lives."""
+    nodes = sorted(living)
+    return cycle([*(node for node in nodes if node > after), *(node for node in nodes if node <= after)] or [NOBODY])
 
 
 class EventLog(Protocol):
@@ -409,6 +420,9 @@ class WorkQueue(Protocol):
     async def states(self, tenant: str, lanes: Sequence[str]) -> Mapping[str, str]:
         """What is kept with these lanes, by name; a lane with which nothing is kept is left out."""
 
+    async def lanes(self, tenant: str, subscription_id: str) -> Mapping[str, bool]:
+        """The lanes of a subscription by name, those above its number among them; whether something is pending in each."""
+
     async def claim(self, requests: Sequence[ClaimRequest]) -> Sequence[ClaimAnswer]:
         """Read fresh works; answer i belongs to request i. Reads only: ownership is the caller's care."""
 
@@ -440,7 +454,7 @@ class WorkQueue(Protocol):
         """  # noqa: D205  # one sentence, two lines
 
     async def jobs(self) -> Sequence[Job]:
-        """Every job that is not finished."""
+        """Every job that is not finished; fan-outs of a tenant in the order of their events."""
 
     async def job(self, tenant: str, job_id: str) -> Job | None:
         """One job, finished or not."""
@@ -454,7 +468,7 @@ class WorkQueue(Protocol):
         """Move a job from `job.cursor` to `cursor` and add its deliveries; False if somebody else moved it, or it ended."""
 
     async def drain(self, job: Job, *, limit: int, reason: str, at: int) -> int:
-        """Cancel up to `limit` works of the lane `job.subject`; 0 when it is empty, and then the lane and the job are over."""
+        """Cancel up to `limit` works of the lanes of `job.subject`; 0 when they are empty, and then lanes and job are over."""
 
     async def end_job(self, tenant: str, job_id: str, *, at: int) -> bool:
         """Cancel a job; False if it is finished already or unknown."""
@@ -473,13 +487,16 @@ class Catalogue(Protocol):
         """The first answer to a repeatable call."""
 
     async def add_subscription(self, subscription: Subscription, *, owner: int, request: Repeatable | None = None) -> str:
-        """Store a new one with its lane, owned by `owner`; its id, or that of the first call with this request."""
+        """Store a new one with its lanes; its id, or that of the first call with this request.
+
+        `owner` gets the first lane, the living nodes in turn the others.
+        """
 
     async def replace_subscription(self, subscription: Subscription, *, etag: str, request: Repeatable | None = None) -> bool:
-        """Replace the one that stands with `etag`; False if it has another etag or is gone."""
+        """Replace the one that stands with `etag`; False if it has another etag or is gone. Lanes that it lacks are made."""
 
     async def remove_subscription(self, tenant: str, subscription_id: str, *, etag: str, job: Job) -> bool:
-        """Remove it and add the drain job of its lane; False if it has another etag or is gone."""
+        """Remove it and add the drain job of its lanes; False if it has another etag or is gone."""
 
     async def subscription(self, tenant: str, subscription_id: str) -> Subscription | None:
         """One subscription, with its secrets."""
@@ -550,6 +567,10 @@ class Store(EventLog, WorkQueue, Catalogue, History, Protocol):
 
     async def outboxes(self) -> Sequence[Outbox]:
         """The outboxes that belong to the store, whose events its nodes take."""
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds by which the clock that all nodes share is ahead of this process's; 0 where it is the same, or not known."""
 
     def listen(self, node: int, heard: Callable[[Wake], None]) -> None:
         """Call `heard` on the event loop for every wake sent to `node` by this or another process."""

@@ -3,6 +3,7 @@
 from typing import Final
 
 from hookline.errors import FieldViolation, quoted
+from hookline.lanes import MOST_LANES, too_few
 from hookline.model.policy import Exponential, RetryPolicy, Steps
 from hookline.model.subscription import BodyFormat, Ordering, SubscriptionSpec
 from hookline.routing import is_pattern
@@ -59,7 +60,10 @@ def check_subscription(spec: SubscriptionSpec, *, allow_http_loopback: bool, pre
         *_retry(spec.retry),
         *_range("timeout", spec.timeout, 1, LONGEST_TIMEOUT, "seconds"),
         *_count("max_in_flight", spec.max_in_flight, MOST_IN_FLIGHT),
+        *_count("lanes", spec.lanes, MOST_LANES),
     ]
+    if not problems:
+        problems += too_few(spec.max_in_flight, spec.rate, spec.lanes)
     violations = [FieldViolation(field=f"{prefix}.{field}", description=description) for field, description in problems]
     refuse(violations + label_violations(spec.labels, f"{prefix}.labels"))
 

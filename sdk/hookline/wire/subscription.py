@@ -179,6 +179,7 @@ def read_subscription_spec(message: subscription_pb2.SubscriptionSpec) -> Subscr
         disable_after=read_duration(message.disable_after, "subscription.disable_after")
         if message.HasField("disable_after")
         else usual.disable_after,
+        lanes=message.lanes if message.HasField("lanes") else usual.lanes,
     )
 
 
@@ -221,6 +222,7 @@ def write_subscription_spec(spec: SubscriptionSpec) -> subscription_pb2.Subscrip
         step_aside_after=spec.step_aside_after,
         hold_for=None if spec.hold_for is None else write_duration(spec.hold_for, "subscription.hold_for"),
         disable_after=write_duration(spec.disable_after, "subscription.disable_after"),
+        lanes=spec.lanes,
     )
     if spec.profile in PROFILE_NAMES:
         _check_said(spec, message)
@@ -277,6 +279,7 @@ def read_subscription(message: subscription_pb2.Subscription) -> Subscription:
         step_aside_after=message.step_aside_after,
         hold_for=read_duration(message.hold_for, "hold_for") if message.HasField("hold_for") else None,
         disable_after=read_duration(message.disable_after, "disable_after"),
+        lanes=message.lanes or 1,  # a server of before lanes
     )
 
 
@@ -321,6 +324,7 @@ def write_subscription(subscription: Subscription) -> subscription_pb2.Subscript
         step_aside_after=subscription.step_aside_after,
         hold_for=None if subscription.hold_for is None else write_duration(subscription.hold_for, "hold_for"),
         disable_after=write_duration(subscription.disable_after, "disable_after"),
+        lanes=subscription.lanes,
     )
 
 

@@ -533,6 +533,7 @@ class SubscriptionSpec(_message.Message):
     STEP_ASIDE_AFTER_FIELD_NUMBER: _builtins.int
     HOLD_FOR_FIELD_NUMBER: _builtins.int
     DISABLE_AFTER_FIELD_NUMBER: _builtins.int
+    LANES_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     """Where to POST: an absolute https URL without user information and fragment, at most 2,048 characters
     (http to loopback in development mode only). Required.
@@ -570,6 +571,12 @@ class SubscriptionSpec(_message.Message):
     step_aside_after: _builtins.int
     """With ordering by key: after so many failed attempts a delivery steps aside and lets those behind it go; 1 to
     100. Never if 0.
+    """
+    lanes: _builtins.int
+    """How many lanes (queues, each served by one node at a time) the subscription is split into, for a receiver that
+    takes more than one node sends; 1 to 64. 1 if not set. Set by the caller; with ordering by key only when the
+    subscription is created. Events go to them by a hash of the ordering key, or of the id. The lanes share
+    max_in_flight and rate, whose burst must not be smaller than their number either; each has a breaker of its own.
     """
     @_builtins.property
     def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -673,13 +680,19 @@ class SubscriptionSpec(_message.Message):
         step_aside_after: _builtins.int = ...,
         hold_for: _duration_pb2.Duration | None = ...,
         disable_after: _duration_pb2.Duration | None = ...,
+        lanes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_in_flight", b"_max_in_flight", "answers", b"answers", "authentication", b"authentication", "breaker", b"breaker", "client_certificate", b"client_certificate", "disable_after", b"disable_after", "hold_for", b"hold_for", "max_in_flight", b"max_in_flight", "rate", b"rate", "retry", b"retry", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lanes", b"_lanes", "_max_in_flight", b"_max_in_flight", "answers", b"answers", "authentication", b"authentication", "breaker", b"breaker", "client_certificate", b"client_certificate", "disable_after", b"disable_after", "hold_for", b"hold_for", "lanes", b"lanes", "max_in_flight", b"max_in_flight", "rate", b"rate", "retry", b"retry", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_in_flight", b"_max_in_flight", "answers", b"answers", "authentication", b"authentication", "body_format", b"body_format", "body_template", b"body_template", "breaker", b"breaker", "client_certificate", b"client_certificate", "description", b"description", "disable_after", b"disable_after", "event_types", b"event_types", "fields", b"fields", "filter", b"filter", "headers", b"headers", "hold_for", b"hold_for", "labels", b"labels", "max_in_flight", b"max_in_flight", "ordering", b"ordering", "profile", b"profile", "rate", b"rate", "retry", b"retry", "retry_headers", b"retry_headers", "secret", b"secret", "signature_parameters", b"signature_parameters", "signature_scheme", b"signature_scheme", "step_aside_after", b"step_aside_after", "timeout", b"timeout", "transform", b"transform", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lanes", b"_lanes", "_max_in_flight", b"_max_in_flight", "answers", b"answers", "authentication", b"authentication", "body_format", b"body_format", "body_template", b"body_template", "breaker", b"breaker", "client_certificate", b"client_certificate", "description", b"description", "disable_after", b"disable_after", "event_types", b"event_types", "fields", b"fields", "filter", b"filter", "headers", b"headers", "hold_for", b"hold_for", "labels", b"labels", "lanes", b"lanes", "max_in_flight", b"max_in_flight", "ordering", b"ordering", "profile", b"profile", "rate", b"rate", "retry", b"retry", "retry_headers", b"retry_headers", "secret", b"secret", "signature_parameters", b"signature_parameters", "signature_scheme", b"signature_scheme", "step_aside_after", b"step_aside_after", "timeout", b"timeout", "transform", b"transform", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__lanes: _TypeAlias = _typing.Literal["lanes"]  # noqa: Y015
+    _WhichOneofArgType__lanes: _TypeAlias = _typing.Literal["_lanes", b"_lanes"]  # noqa: Y015
     _WhichOneofReturnType__max_in_flight: _TypeAlias = _typing.Literal["max_in_flight"]  # noqa: Y015
     _WhichOneofArgType__max_in_flight: _TypeAlias = _typing.Literal["_max_in_flight", b"_max_in_flight"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lanes) -> _WhichOneofReturnType__lanes | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_in_flight) -> _WhichOneofReturnType__max_in_flight | None: ...
 
 Global___SubscriptionSpec: _TypeAlias = SubscriptionSpec  # noqa: Y015
@@ -805,6 +818,7 @@ class Subscription(_message.Message):
     STEP_ASIDE_AFTER_FIELD_NUMBER: _builtins.int
     HOLD_FOR_FIELD_NUMBER: _builtins.int
     DISABLE_AFTER_FIELD_NUMBER: _builtins.int
+    LANES_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose subscription it is."""
     id: _builtins.str
@@ -839,6 +853,8 @@ class Subscription(_message.Message):
     """As in SubscriptionSpec."""
     step_aside_after: _builtins.int
     """As in SubscriptionSpec."""
+    lanes: _builtins.int
+    """As in SubscriptionSpec; always set."""
     @_builtins.property
     def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """As in SubscriptionSpec; never empty."""
@@ -943,10 +959,11 @@ class Subscription(_message.Message):
         step_aside_after: _builtins.int = ...,
         hold_for: _duration_pb2.Duration | None = ...,
         disable_after: _duration_pb2.Duration | None = ...,
+        lanes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authentication", b"authentication", "breaker", b"breaker", "client_certificate", b"client_certificate", "create_time", b"create_time", "disable_after", b"disable_after", "hold_for", b"hold_for", "rate", b"rate", "retry", b"retry", "timeout", b"timeout", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authentication", b"authentication", "body_format", b"body_format", "body_template", b"body_template", "breaker", b"breaker", "client_certificate", b"client_certificate", "create_time", b"create_time", "description", b"description", "disable_after", b"disable_after", "etag", b"etag", "event_types", b"event_types", "fields", b"fields", "filter", b"filter", "headers", b"headers", "hold_for", b"hold_for", "id", b"id", "labels", b"labels", "max_in_flight", b"max_in_flight", "ordering", b"ordering", "profile", b"profile", "rate", b"rate", "retry", b"retry", "retry_headers", b"retry_headers", "signature_parameters", b"signature_parameters", "signature_scheme", b"signature_scheme", "state", b"state", "state_reason", b"state_reason", "step_aside_after", b"step_aside_after", "tenant", b"tenant", "timeout", b"timeout", "transform", b"transform", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authentication", b"authentication", "body_format", b"body_format", "body_template", b"body_template", "breaker", b"breaker", "client_certificate", b"client_certificate", "create_time", b"create_time", "description", b"description", "disable_after", b"disable_after", "etag", b"etag", "event_types", b"event_types", "fields", b"fields", "filter", b"filter", "headers", b"headers", "hold_for", b"hold_for", "id", b"id", "labels", b"labels", "lanes", b"lanes", "max_in_flight", b"max_in_flight", "ordering", b"ordering", "profile", b"profile", "rate", b"rate", "retry", b"retry", "retry_headers", b"retry_headers", "signature_parameters", b"signature_parameters", "signature_scheme", b"signature_scheme", "state", b"state", "state_reason", b"state_reason", "step_aside_after", b"step_aside_after", "tenant", b"tenant", "timeout", b"timeout", "transform", b"transform", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

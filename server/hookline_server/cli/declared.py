@@ -112,7 +112,7 @@ def _subscription(members: dict[str, Node], place: str) -> SubscriptionSpec:
                 given[key] = declared_access(key, _strings(value, where), where)
             case "retry" | "timeout" | "answers" | "rate" | "breaker" | "hold_for" | "disable_after":
                 given[key] = _READERS[key](value, where)
-            case "max_in_flight" | "step_aside_after":
+            case "max_in_flight" | "step_aside_after" | "lanes":
                 given[key] = value
             case "body_format":
                 given[key] = _choice(BodyFormat, value, where)

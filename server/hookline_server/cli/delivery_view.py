@@ -41,11 +41,12 @@ def release(delivery: Delivery, hold: Hold) -> str:
         case HoldKind.RETRY | HoldKind.SCHEDULED:
             return f"{until or 'its time; '}`hookline deliveries retry {delivery.id}` tries now"
         case HoldKind.ORDERING:
-            return "the end of the earlier delivery with the same ordering key (delivered, exhausted or cancelled)"
+            return "the end of that delivery: of itself, or by `hookline deliveries retry` or `hookline deliveries cancel` of it"
         case HoldKind.BREAKER:
-            return f"{until}`hookline subscriptions pause` and `resume {delivery.subscription_id}` close the breaker"
+            name = delivery.subscription_id
+            return f"{until}`hookline subscriptions pause {name}` and `hookline subscriptions resume {name}` close the breaker"
         case HoldKind.RATE:
-            return f"at {when(hold.until)}" if hold.until else "the receiver, or `hookline subscriptions update --rate`"
+            return f"{until}if it is the rate, `hookline subscriptions update {delivery.subscription_id} --rate` raises it"
 
 
 def attempt_line(attempt: Attempt) -> tuple[Cell, ...]:

@@ -15,7 +15,7 @@ from typing import Any, Final, assert_never
 from hookline.errors import HooklineError
 from hookline.model import Exponential, RetryPolicy, Steps
 
-HIDDEN: Final = frozenset({"secrets", "pauses"})
+HIDDEN: Final = frozenset({"secrets", "pauses", "former_lanes"})
 
 Plain = Any  # a JSON value; nothing narrower describes one
 

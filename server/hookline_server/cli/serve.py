@@ -15,6 +15,7 @@ import typer
 
 import hookline
 from hookline.engine import EngineConfig
+from hookline.outbox import SqliteOutbox
 from hookline.store import hidden
 from hookline.store.protocol import Result, Settlement
 from hookline_server import logging
@@ -22,7 +23,9 @@ from hookline_server.app import Server, address_of
 from hookline_server.cli.call import DEFAULT_SERVER
 from hookline_server.cli.output import Output
 from hookline_server.cli.signals import stop_on_signals
+from hookline_server.connections import see_to_descriptors
 from hookline_server.settings import Settings
+from hookline_server.wall_clock import watch_the_clock
 from hookline_server.workers import Workers, reserve
 
 if sys.platform != "win32":
@@ -50,6 +53,12 @@ def serve(
         str | None,
         typer.Option(
             "--store", help="Where events are kept, if not in a SQLite file in the data directory: postgresql://…, or a path."
+        ),
+    ] = None,
+    outbox: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--outbox", metavar="PATH", help="An SQLite file of an application's own whose outbox is emptied (repeatable)."
         ),
     ] = None,
     token: Annotated[
@@ -111,6 +120,7 @@ def serve(
         port=port,
         data_dir=data_dir,
         store=store,
+        outbox=tuple(outbox) if outbox else None,
         token=token,
         tls_cert=tls_cert,
         tls_key=tls_key,
@@ -128,6 +138,8 @@ def serve(
         log_format=log_format,
     )
     logging.configure(settings.log_level, settings.log_format)
+    for path in settings.outbox:
+        SqliteOutbox(path).check()
     show = sys.stdout.isatty() if hints is None else hints
     if settings.workers > 1:
         raise typer.Exit(asyncio.run(_lead(settings, hints=show)))
@@ -158,9 +170,13 @@ async def _serve(settings: Settings, *, hints: bool, share_port: bool) -> None:
     stop = stop_on_signals()
     if share_port:  # started by another process, without which it is to end
         _stop_with_the_leader(stop)
-    async with hookline.open(settings.store_url, config=_engine_config(settings), observer=_observe) as client:
+    see_to_descriptors(settings)
+    async with hookline.open(
+        settings.store_url, config=_engine_config(settings), observer=_observe, outbox=settings.outbox
+    ) as client:
         server = Server(settings, client, share_port=share_port)
         await server.start()
+        clock = asyncio.create_task(watch_the_clock(), name="hookline-clock")
         _settle_memory()
         try:
             _log.info(
@@ -177,6 +193,7 @@ async def _serve(settings: Settings, *, hints: bool, share_port: bool) -> None:
             await stop.wait()
             _log.info("draining", grace=settings.drain_grace)
         finally:
+            clock.cancel()
             await server.stop()
     _log.info("stopped")
 

@@ -47,6 +47,10 @@ Timeout = Annotated[
     typer.Option("--attempt-timeout", metavar="SPAN", help="How long the receiver may take to answer.", show_default="15s"),
 ]
 MaxInFlight = Annotated[int | None, typer.Option("--max-in-flight", help="Requests at once.", show_default="64")]
+Lanes = Annotated[
+    int | None,
+    typer.Option("--lanes", help="Into how many lanes, each served by one node at a time, it is split.", show_default="1"),
+]
 Labels = Annotated[list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="A label (repeatable).")]
 Order = Annotated[Ordering | None, typer.Option("--ordering", help="What order the receiver may rely on.", show_default="none")]
 Name = Annotated[str | None, typer.Option("--name", help="The label `name`, by which `apply` and `tail` know it.")]
@@ -71,6 +75,7 @@ def said(
     headers: Sequence[str] | None = None,
     timeout: str | None = None,
     max_in_flight: int | None = None,
+    lanes: int | None = None,
     ordering: Ordering | None = None,
     labels: Sequence[str] | None = None,
 ) -> dict[str, Any]:
@@ -86,6 +91,7 @@ def said(
         "headers": pairs(headers, "--header", ":") if headers else None,
         "timeout": None if timeout is None else span(timeout, "--attempt-timeout"),
         "max_in_flight": max_in_flight,
+        "lanes": lanes,
         "ordering": ordering,
         "labels": pairs(labels, "--label") if labels else None,
     }

@@ -51,6 +51,7 @@ def show_subscription(out: Output, subscription: Subscription, *, secret: str = 
             ("attempt timeout", took(subscription.timeout)),
             ("answers", "" if subscription.answers == USUAL_ANSWERS else answer_words(subscription.answers)),
             ("max in flight", str(subscription.max_in_flight)),
+            ("lanes", "" if subscription.lanes == 1 else str(subscription.lanes)),
             *limit_facts(subscription),
             ("ordering", subscription.ordering.value),
             ("labels", ", ".join(f"{key}={value}" for key, value in sorted(subscription.labels.items()))),

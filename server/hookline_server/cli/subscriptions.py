@@ -52,6 +52,7 @@ async def create(
     jitter: options.Jitter = None,
     timeout_of_attempt: options.Timeout = None,
     max_in_flight: options.MaxInFlight = None,
+    lanes: options.Lanes = None,
     rate: limits.Rate = None,
     burst: limits.Burst = None,
     breaker: limits.Breaker = None,
@@ -85,6 +86,7 @@ async def create(
         headers=headers,
         timeout=timeout_of_attempt,
         max_in_flight=max_in_flight,
+        lanes=lanes,
         ordering=ordering,
         labels=labels,
     )
@@ -163,6 +165,7 @@ async def update(
     jitter: options.Jitter = None,
     timeout_of_attempt: options.Timeout = None,
     max_in_flight: options.MaxInFlight = None,
+    lanes: options.Lanes = None,
     rate: limits.Rate = None,
     burst: limits.Burst = None,
     breaker: limits.Breaker = None,
@@ -199,6 +202,7 @@ async def update(
         headers=headers,
         timeout=timeout_of_attempt,
         max_in_flight=max_in_flight,
+        lanes=lanes,
         labels=labels,
     )
     given |= access.shaping(filter_=filter_, fields=fields, transform=transform) | access.access(

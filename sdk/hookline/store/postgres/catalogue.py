@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from hookline.errors import AlreadyExists
+from hookline.lanes import lane_names
 from hookline.model import EventType, Ordering, Subscription
 from hookline.store.postgres import jobs
 from hookline.store.postgres.pool import Connection, Pool
 from hookline.store.postgres.repeated import recalled, remember
 from hookline.store.postgres.statements import load
 from hookline.store.postgres.wake import EVERYBODY, Wakes
-from hookline.store.protocol import CatalogueView, Job, LaneKey, Repeatable, Wake, WakeKind
+from hookline.store.protocol import NOBODY, CatalogueView, Job, LaneKey, Repeatable, Wake, WakeKind, in_turn
 from hookline.store.sqlite import rows as common
 
 _SQL: Final = load("catalogue")
@@ -62,7 +63,7 @@ async def view(pool: Pool, tenant: str) -> CatalogueView:
 async def add_subscription(
     pool: Pool, wakes: Wakes, subscription: Subscription, *, owner: int, request: Repeatable | None, at: int
 ) -> str:
-    """Store a new subscription with its lane; its id, or that of the first call."""
+    """Store a new subscription with its lanes; its id, or that of the first call."""
     tenant, name = subscription.tenant, subscription.id
 
     async def work(connection: Connection) -> str:
@@ -73,14 +74,29 @@ async def add_subscription(
             raise AlreadyExists("subscription", name)
         body = common.subscription_body(subscription)
         await connection.execute(_SQL["add_subscription"], tenant, name, subscription.etag, body)
-        await connection.execute(_SQL["add_lane"], tenant, name, owner, subscription.ordering is Ordering.BY_KEY)
+        await connection.fetch(_SQL["add_lane"], tenant, name, owner, subscription.ordering is Ordering.BY_KEY)
+        await _add_lanes(connection, subscription, after=owner)
         await remember(connection, tenant, request, name, at)
         return name
 
     answer, changed = await _write(pool, wakes, tenant, work)
-    if changed:
+    if changed and subscription.lanes > 1:
+        wakes.post(EVERYBODY, _NODES)
+    elif changed:
         wakes.owner(owner, owner > 0, _NODES)
     return answer
+
+
+async def _add_lanes(connection: Connection, subscription: Subscription, *, after: int) -> bool:
+    """Make the lanes that a subscription lacks, the living nodes in turn as their owners, beginning after node `after`."""
+    if subscription.lanes == 1:
+        return False
+    living = [node for (node,) in await connection.fetch(_SQL["living"])]
+    ordered = subscription.ordering is Ordering.BY_KEY
+    added = False
+    for lane, owner in zip(lane_names(subscription.id, subscription.lanes)[1:], in_turn(living, after), strict=False):
+        added |= bool(await connection.fetch(_SQL["add_lane"], subscription.tenant, lane, owner, ordered))
+    return added
 
 
 async def replace_subscription(
@@ -98,7 +114,8 @@ async def replace_subscription(
         body = common.subscription_body(subscription)
         await connection.execute(_SQL["replace_subscription"], tenant, name, subscription.etag, body)
         ordered = subscription.ordering is Ordering.BY_KEY
-        reordered = bool(await connection.fetch(_SQL["order_lane"], tenant, name, ordered))
+        changed_order = bool(await connection.fetch(_SQL["order_lanes"], tenant, name, ordered))
+        reordered = await _add_lanes(connection, subscription, after=NOBODY) or changed_order
         await remember(connection, tenant, request, name, at)
         return True
 
@@ -109,13 +126,13 @@ async def replace_subscription(
 
 
 async def remove_subscription(pool: Pool, wakes: Wakes, tenant: str, name: str, *, etag: str, job: Job) -> bool:
-    """Remove a subscription that stands with `etag`, close its lane and begin to drain it."""
+    """Remove a subscription that stands with `etag`, close its lanes and begin to drain them."""
 
     async def work(connection: Connection) -> bool:
         await _expect(connection, "subscription_etag", tenant, name, etag)
         await connection.execute(_SQL["remove_subscription"], tenant, name)
-        await connection.fetch(_SQL["hold_lane"], tenant, name)
-        await connection.execute(_SQL["close_lane"], tenant, name)
+        await connection.fetch(_SQL["hold_lanes"], tenant, name)
+        await connection.execute(_SQL["close_lanes"], tenant, name)
         await jobs.insert(connection, job)
         return True
 

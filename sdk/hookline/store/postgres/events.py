@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+import asyncpg
+
 from hookline.clock import micros, moment
 from hookline.errors import Unavailable
 from hookline.model import Event
@@ -30,6 +32,8 @@ from hookline.store.protocol import (
 
 _SQL: Final = load("events")
 _EVENT_COLUMNS: Final = 21
+TURN: Final = 0x686F6F6B7475726E
+"""Of the advisory lock under which appends go in turn (`hookturn` in ASCII)."""
 
 
 class _Name(NamedTuple):
@@ -99,9 +103,9 @@ class _Append:
     async def run(self, answers: list[Appended | None]) -> None:
         for _ in range(TRIES):
             try:
-                ((base, events, deliveries, missed, *owners),) = await self._pool.write(_SQL["append"], *self._parameters())
-            except Lost:
-                events, deliveries, missed, owners, base = (), (), (), [None] * 4, 0
+                ((base, events, deliveries, *owners),) = await self._pool.write(_SQL["append"], *self._parameters())
+            except (Lost, asyncpg.DivisionByZeroError):  # unknown; or undone, as somebody else was faster with a name
+                events, deliveries, owners, base = (), (), [None] * 4, 0
             self._wake(owners)
             written, stored = set(events or ()), set(deliveries or ())
             self._wake_jobs(written)
@@ -112,8 +116,6 @@ class _Append:
             if not self._left:
                 return
             try:
-                if missed:
-                    await self._unname()
                 await self._resolve(answers)
             except Lost:
                 continue
@@ -138,6 +140,8 @@ class _Append:
             *rows.columns(events, _EVENT_COLUMNS),
             *rows.columns(names, 3),
             *rows.columns(deliveries, 4),
+            any(one.routed.in_turn for one in self._left),
+            TURN,
         ]
 
     def _wake(self, owners: Sequence[Any]) -> None:
@@ -150,11 +154,6 @@ class _Append:
     def _wake_jobs(self, written: set[int]) -> None:
         if any(one.routed.fanout and one.ord in written for one in self._left):
             self._wakes.post(EVERYBODY, Wake(WakeKind.JOBS))
-
-    async def _unname(self) -> None:
-        """Somebody else was faster with one of an event's two names: give back the other."""
-        names = [name for one in self._left for name in _names(one.routed)]
-        await self._pool.write(_SQL["unname"], *rows.columns(names, 3), self._token)
 
     async def _resolve(self, answers: list[Appended | None]) -> None:
         """Ask for what was not written now: it was before, by this append or another, or the routing is stale."""

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from hookline.store.postgres import rows
-from hookline.store.postgres.pool import Connection, Pool
+from hookline.store.postgres.pool import REFERRING, Connection, Pool
 from hookline.store.postgres.rows import CANCELLED, DELIVERED, EXHAUSTED, PENDING
 from hookline.store.postgres.statements import load
 from hookline.store.postgres.wake import Wakes
@@ -33,7 +33,7 @@ async def _on_standing(
                 return done
         return _NONE
 
-    owner, alive, said = await pool.transaction(work)
+    owner, alive, said = await pool.transaction(work, begin=REFERRING)
     for wake in said:
         wakes.owner(owner, alive, wake)
     return bool(said)
@@ -126,7 +126,7 @@ async def lapse(pool: Pool, wakes: Wakes, key: LaneKey, *, before: int, limit: i
     """Cancel what was made before a time; how many."""
 
     async def work(connection: Connection, base: int) -> tuple[list[str], Any]:
-        lane = await connection.fetchrow(_SQL["lane"], *key)
+        lane = await connection.fetchrow(_SQL["lane_alone"], *key)
         if lane is None:
             return [], None
         return await call_off(connection, key, base, limit=limit, reason=reason, at=at, before=before), lane

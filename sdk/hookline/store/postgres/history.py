@@ -3,6 +3,7 @@
 from typing import Final
 
 from hookline.clock import moment
+from hookline.lanes import subscription_of
 from hookline.model import Attempt, Delivery, DeliveryState, Stats
 from hookline.store.postgres import rows
 from hookline.store.postgres.pool import Pool
@@ -10,6 +11,7 @@ from hookline.store.postgres.reading import pages_begin, settled_below
 from hookline.store.postgres.rows import LAST, PENDING
 from hookline.store.postgres.statements import load
 from hookline.store.protocol import DeliveryFilter, StoredChange, StoredDelivery
+from hookline.store.sqlite import rows as common
 
 _SQL: Final = load("history")
 _MICRO: Final = 1_000_000
@@ -47,7 +49,7 @@ async def deliveries(pool: Pool, tenant: str, which: DeliveryFilter, before: int
 async def attempts(pool: Pool, tenant: str, delivery_id: str) -> list[Attempt]:
     """Attempts of a delivery, oldest first."""
     return [
-        rows.attempt(tenant, (name, event, lane), columns, run=run, next_at=next_at, superseded=state is None)
+        rows.attempt(tenant, (name, event, subscription_of(lane)), columns, run=run, next_at=next_at, superseded=state is None)
         for name, event, lane, run, next_at, state, *columns in await pool.read(_SQL["attempts"], tenant, delivery_id)
     ]
 
@@ -62,7 +64,9 @@ async def _change(pool: Pool, tenant: str, row: rows.Row) -> StoredChange:
     pos, name, event, kind, lane, webhook, created, replay, state, reason, run, tried, next_at, at, *columns = row
     attempt = None
     if columns[0] is not None:
-        attempt = rows.attempt(tenant, (name, event, lane), columns, run=run, next_at=next_at, superseded=state is None)
+        attempt = rows.attempt(
+            tenant, (name, event, subscription_of(lane)), columns, run=run, next_at=next_at, superseded=state is None
+        )
     if state is None:  # it changed nothing: the delivery is what it is
         now = await delivery(pool, tenant, name)
         if now is not None:
@@ -73,7 +77,7 @@ async def _change(pool: Pool, tenant: str, row: rows.Row) -> StoredChange:
         id=name,
         event_id=event,
         event_type=kind,
-        subscription_id=lane,
+        subscription_id=subscription_of(lane),
         webhook_id=webhook or event,
         state=rows.STATES[state],
         reason=reason,
@@ -100,23 +104,14 @@ async def horizon(pool: Pool, tenant: str) -> int:
 
 async def stats(pool: Pool, tenant: str, now: int) -> Stats:
     """Counts by state and subscription; ages count from when a delivery fell due."""
-    by_subscription = {
-        name: Stats(
-            pending=pending,
-            delivered=delivered,
-            exhausted=exhausted,
-            cancelled=cancelled,
-            oldest_pending_age=0.0 if since is None else max(0.0, (now - since) / _MICRO),
-            by_subscription={},
+    return common.stats(
+        common.LaneCounts(
+            name, pending, delivered, exhausted, cancelled, 0.0 if since is None else max(0.0, (now - since) / _MICRO)
         )
         for name, pending, delivered, exhausted, cancelled, since in await pool.read(_SQL["stats"], tenant)
-    }
-    every = by_subscription.values()
-    return Stats(
-        pending=sum(one.pending for one in every),
-        delivered=sum(one.delivered for one in every),
-        exhausted=sum(one.exhausted for one in every),
-        cancelled=sum(one.cancelled for one in every),
-        oldest_pending_age=max((one.oldest_pending_age for one in every), default=0.0),
-        by_subscription=by_subscription,
     )
+
+
+async def lanes(pool: Pool, tenant: str, subscription_id: str) -> dict[str, bool]:
+    """The lanes of a subscription, and whether something is pending in each."""
+    return {row[0]: row[1] for row in await pool.read(_SQL["lanes"], tenant, subscription_id)}

@@ -6,7 +6,7 @@ from typing import Final
 
 from hookline.store.postgres import rows
 from hookline.store.postgres.hand import call_off
-from hookline.store.postgres.pool import Connection, Pool
+from hookline.store.postgres.pool import REFERRING, Connection, Pool
 from hookline.store.postgres.repeated import recalled, remember
 from hookline.store.postgres.rows import LAST
 from hookline.store.postgres.statements import load
@@ -33,14 +33,12 @@ async def add(pool: Pool, wakes: Wakes, job: Job, request: Repeatable | None, at
     """Begin a job, or find the one that this request began."""
 
     async def work(connection: Connection, _: int) -> Job:
-        first = await recalled(connection, job.tenant, request)
-        if first is not None:
-            known = await connection.fetchrow(_SQL["one"], job.tenant, first)
+        if not await remember(connection, job.tenant, request, job.id, at):  # this waits for one of the same moment
+            first = await recalled(connection, job.tenant, request)
+            known = None if first is None else await connection.fetchrow(_SQL["one"], job.tenant, first)
             if known is not None:
                 return common.job(tuple(known))
         await insert(connection, job)
-        if first is None:
-            await remember(connection, job.tenant, request, job.id, at)
         return job
 
     begun = await pool.transaction(work)
@@ -71,29 +69,27 @@ async def step(
         await connection.execute(_SQL["count"], job.tenant, job.id, sum(row[3] for row in added))
         return added
 
-    moved = await pool.transaction(work)
+    moved = await pool.transaction(work, begin=REFERRING)
     for lane, owner, alive, _ in moved or ():
         wakes.owner(owner, alive, Wake(WakeKind.LANES, (LaneKey(job.tenant, lane),)))
     return moved is not None
 
 
 async def drain(pool: Pool, wakes: Wakes, job: Job, *, limit: int, reason: str, at: int) -> int:
-    """Cancel what is pending in a lane, or end the lane when nothing is."""
-    key = LaneKey(job.tenant, job.subject)
+    """Cancel what is pending in the lanes of a subscription; end each lane in which nothing is, and the job with the last."""
 
-    async def work(connection: Connection, base: int) -> tuple[list[str], int | None]:
-        lane = await connection.fetchrow(_SQL["lane_for_end"], *key)  # waits for appends that are under way
-        owner = None
-        if lane is not None:
-            owner = lane[0]
+    async def work(connection: Connection, base: int) -> tuple[list[str], LaneKey, int | None]:
+        lanes = await connection.fetch(_SQL["lanes_for_end"], job.tenant, job.subject)  # waits for appends that are under way
+        for name, owner in lanes:
+            key = LaneKey(job.tenant, name)
             ids = await call_off(connection, key, base, limit=limit, reason=reason, at=at)
             if ids:
-                return ids, owner
+                return ids, key, owner
             await connection.execute(_SQL["end_lane"], *key, at)
         await connection.execute(_SQL["finish"], job.tenant, job.id, at, False)
-        return [], owner
+        return [], LaneKey(job.tenant, job.subject), None
 
-    ids, owner = await pool.transaction(work)
+    ids, key, owner = await pool.transaction(work)
     if ids:
         wakes.owner(owner, True, Wake(WakeKind.FORGET, (key,), tuple(ids)))
     else:

@@ -1,6 +1,8 @@
 """Bringing a database to this version; or printing how a DBA would."""
 
+import asyncio
 import contextlib
+import logging
 from typing import Final
 
 import asyncpg
@@ -11,6 +13,7 @@ from hookline.store.postgres.address import Address
 from hookline.store.postgres.pool import TIMEOUT, Connection, connect
 from hookline.store.postgres.statements import load, migrations
 
+LOGGER: Final = logging.getLogger(__name__)
 MIGRATIONS: Final = migrations()
 VERSION: Final = max(MIGRATIONS)
 BREAKS: Final[tuple[int, ...]] = ()
@@ -20,6 +23,10 @@ LOCK: Final = 0x686F6F6B6C696E65
 """Of the advisory lock under which one migrates at a time (`hookline` in ASCII)."""
 MIGRATION_TIMEOUT: Final = 3_600.0
 """Seconds."""
+LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '2s'"
+"""A change of a table that waits behind somebody's long transaction holds up all who come later: it gives way, and tries again."""
+PAUSE: Final = 1.0
+"""Seconds between two tries."""
 
 _SQL: Final = load("core")
 _TABLE: Final = """\
@@ -43,7 +50,8 @@ def print_migrations(after: int = 0) -> str:
 
 def _script(number: int) -> str:
     return (
-        f"-- hookline, schema {number}\nBEGIN;\nSELECT pg_advisory_xact_lock({LOCK});\n{_TABLE}\n{MIGRATIONS[number].strip()}\n\n"
+        f"-- hookline, schema {number}\nBEGIN;\nSELECT pg_advisory_xact_lock({LOCK});\n{LOCK_TIMEOUT};\n{_TABLE}\n"
+        f"{MIGRATIONS[number].strip()}\n\n"
         f"INSERT INTO hookline.migration (version, serves) VALUES ({number}, {serves(number)});\nCOMMIT;\n"
     )
 
@@ -112,9 +120,23 @@ async def migrate(connection: Connection, address: Address) -> list[int]:
         await _check_rights(connection, address)
         return []
     await _check_owner(connection, address, version)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + MIGRATION_TIMEOUT
+    while True:
+        try:
+            return await _migrate(connection)
+        except asyncpg.LockNotAvailableError as error:
+            if loop.time() >= end:
+                raise
+            LOGGER.warning("%s is not migrated yet, somebody holds a table (%s); it is tried again", address.shown, error)
+            await asyncio.sleep(PAUSE)
+
+
+async def _migrate(connection: Connection) -> list[int]:
     done: list[int] = []
     async with connection.transaction():
         await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})", timeout=MIGRATION_TIMEOUT)
+        await connection.execute(LOCK_TIMEOUT)
         await connection.execute(_TABLE)
         version, _ = await standing(connection)  # another may have been faster
         for number, script in MIGRATIONS.items():

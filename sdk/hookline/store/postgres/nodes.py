@@ -1,6 +1,5 @@
 """Membership and ownership: nodes come and go, lanes change hands. Each verb is one statement."""
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -31,8 +30,13 @@ class Nodes:
 
     @property
     def clock_offset(self) -> float:
-        """Seconds by which the database's wall clock is ahead of ours; 0 before the first beat."""
-        return min(self._samples)[1] if self._samples else 0.0
+        """Seconds by which the database's wall clock is ahead of ours; 0 before the node has joined.
+
+        What is kept is by how much it is ahead of our monotonic clock: a wall clock may be set meanwhile.
+        """
+        if not self._samples:
+            return 0.0
+        return min(self._samples)[1] + self._clock.monotonic() - self._clock.time()
 
     async def _write(self, name: str, *args: object) -> Sequence[Row]:
         """A statement whose answer, if it is lost, its caller asks for in his own way."""
@@ -43,21 +47,27 @@ class Nodes:
 
     async def join(self) -> int:
         """Begin as a new node; its id."""
-        ((node,),) = await self._write("join")
+        sent = self._clock.monotonic()
+        ((node, now),) = await self._write("join")
+        self._measured(sent, now)
         await self._wakes.tune(node)
         self._wakes.post(EVERYBODY, _NODES)
         return int(node)
 
     async def beat(self, node: int, load: int) -> list[NodeRow]:
         """One heartbeat, and who lives."""
-        sent, began = self._clock.time(), time.monotonic()
+        sent = self._clock.monotonic()
         living = await self._write("beat", node, load)
-        took = time.monotonic() - began
         if living:
-            self._samples = [*self._samples[1 - SAMPLES :], (took, living[0][3] - (sent + took / 2))]
+            self._measured(sent, living[0][3])
         if all(row[0] != node for row in living):
             self._wakes.part(node)
         return [NodeRow(row[0], row[1], row[2]) for row in living]
+
+    def _measured(self, sent: float, now: float) -> None:
+        """The database's clock said `now` in an answer to what was sent then, by our monotonic clock."""
+        took = self._clock.monotonic() - sent
+        self._samples = [*self._samples[1 - SAMPLES :], (took, now - (sent + took / 2))]
 
     async def bury(self, node: int, beat: int) -> bool:
         """Remove a node whose beat stood still."""

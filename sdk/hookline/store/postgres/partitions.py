@@ -2,10 +2,13 @@
 
 What has no partition (a clock that is days off, a database that could not make one in time) goes to
 the default partition, and from there row by row. Whoever makes or drops a partition asks for its locks
-for a moment only: behind a lock that is waited for, everybody would wait.
+for a moment only: behind a lock that is waited for, everybody would wait. What is carried forward from an
+old day is read and written under locks that let everybody read and append; the one that does not comes last.
 """
 
+import asyncio
 import logging
+import random
 import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -14,7 +17,7 @@ import asyncpg
 
 from hookline.errors import Unavailable
 from hookline.store.postgres import rows
-from hookline.store.postgres.pool import Connection, Pool
+from hookline.store.postgres.pool import APART, REFERENCES, Connection, Pool
 from hookline.store.postgres.statements import load
 from hookline.store.protocol import Purged
 
@@ -24,6 +27,8 @@ PARENTS: Final = ("event", "done", "change")
 AHEAD: Final = 3
 """Days for which there are partitions before they come."""
 LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '200ms'"
+DROPS: Final = 20
+"""Moments in which a partition is tried to be dropped, until that is put off."""
 LONG: Final = 600.0
 """Seconds for what goes through a whole day."""
 _LOCK: Final = 0x686F6F6B64617973
@@ -53,6 +58,8 @@ async def provide(pool: Pool, today: int) -> bool:
     """Make what is missing from yesterday to some days ahead; False: it could not be done now, try again later."""
 
     async def work(connection: Connection, _: int) -> None:
+        if not await connection.fetchval(_SQL["lock"], _LOCK):
+            return
         there = set(await standing(connection))
         missing = [
             part
@@ -60,7 +67,7 @@ async def provide(pool: Pool, today: int) -> bool:
             for day in range(today - 1, today + AHEAD + 1)
             if (part := Partition(parent, day)) not in there
         ]
-        if not missing or not await connection.fetchval(_SQL["lock"], _LOCK):
+        if not missing:
             return
         await connection.execute(LOCK_TIMEOUT)
         strays = {Partition(*row) for row in await connection.fetch(_SQL["strays"])}
@@ -72,7 +79,7 @@ async def provide(pool: Pool, today: int) -> bool:
                     f"FOR VALUES FROM ({part.day}) TO ({part.day + 1})"
                 )
 
-    return await _try(pool, work, "made")
+    return await _try(pool, work, "made", begin=APART)
 
 
 async def drop_old(pool: Pool, today: int, kept: int) -> Purged:
@@ -90,33 +97,66 @@ async def _drop_one(pool: Pool, today: int, kept: int) -> Purged | None:
     async def work(connection: Connection, _: int) -> None:
         nonlocal gone
         gone = None
-        old = sorted(part for part in await standing(connection) if part.day < kept)
-        if not old or not await connection.fetchval(_SQL["lock"], _LOCK):
+        if not await connection.fetchval(_SQL["lock"], _LOCK):
+            return
+        there = await standing(connection)
+        old = [part for part in there if part.day < kept]
+        if not old:
             return
         # What is left of a delivery goes before its event does.
         part = min(old, key=lambda part: (part.day, ("done", "change", "event").index(part.parent)))
         await connection.execute(LOCK_TIMEOUT)
-        await connection.execute(f"LOCK TABLE hookline.{part.name} IN ACCESS EXCLUSIVE MODE")
-        gone = await _empty(connection, part, today, kept)
-        await connection.execute(f"DROP TABLE hookline.{part.name}")
+        if part.parent != "done":
+            # No new delivery of an old event, and nothing new in the old day, until this is over.
+            await connection.execute(f"SELECT pg_advisory_xact_lock({REFERENCES})")
+            await connection.execute(f"LOCK TABLE hookline.{part.name} IN SHARE MODE")
+        to = Partition(part.parent, max(today, kept))
+        found, horizons = await _empty(connection, part, to, to.name if to in there else f"{to.parent}_default", kept)
+        await _drop(connection, part)
+        await raise_horizons(connection, horizons)  # only now: who holds a tenant's row may have waited for what the drop needs
+        gone = found
 
-    return gone if await _try(pool, work, "dropped") else None
+    return gone if await _try(pool, work, "dropped", begin=APART) else None
 
 
-async def _empty(connection: Connection, part: Partition, today: int, kept: int) -> Purged:
-    """Carry forward what is still needed; how much goes with the partition."""
+async def _drop(connection: Connection, part: Partition) -> None:
+    """Drop a partition, in a moment in which nobody reads or writes any of its table."""
+    for left in range(DROPS, 0, -1):
+        await connection.execute("SAVEPOINT drop_partition")
+        try:
+            await connection.execute(f"DROP TABLE hookline.{part.name}")
+        except asyncpg.LockNotAvailableError:
+            if left == 1:
+                raise
+            await connection.execute("ROLLBACK TO SAVEPOINT drop_partition")
+            await asyncio.sleep(random.uniform(0.05, 0.2))  # jitter
+        else:
+            return
+
+
+async def _empty(
+    connection: Connection, part: Partition, to: Partition, table: str, kept: int
+) -> tuple[Purged, list[tuple[str, int]]]:
+    """Carry forward what is still needed, into `table`, which has day `to`.
+
+    How much goes with the partition, and the highest positions of changes, by tenant.
+    """
     match part.parent:
         case "done":
-            return Purged(await connection.fetchval(_SQL["count_done"], part.day, timeout=LONG), 0, 0)
+            return Purged(await connection.fetchval(_SQL["count_done"], part.day, timeout=LONG), 0, 0), []
         case "change":
             found = await connection.fetch(_SQL["horizons"], part.day, timeout=LONG)
-            await connection.execute(_SQL["carry_changes"], part.day, max(today, kept), kept, timeout=LONG)
-            await raise_horizons(connection, [(row[0], row[1]) for row in found])
-            return Purged(0, sum(row[2] for row in found), 0)
+            await connection.execute(_into(table, "carry_changes"), part.day, to.day, kept, timeout=LONG)
+            return Purged(0, sum(row[2] for row in found), 0), [(row[0], row[1]) for row in found]
         case _:
             there = await connection.fetchval(_SQL["count_events"], part.day, timeout=LONG)
-            carried = await connection.execute(_SQL["carry_events"], part.day, max(today, kept), kept, timeout=LONG)
-            return Purged(0, 0, there - int(carried.split()[-1]))
+            carried = await connection.execute(_into(table, "carry_events"), part.day, to.day, kept, timeout=LONG)
+            return Purged(0, 0, there - int(carried.split()[-1])), []
+
+
+def _into(table: str, statement: str) -> str:
+    """A statement that inserts into one partition, so that it looks to nobody like one that writes new positions."""
+    return re.sub(r"INSERT INTO hookline\.\w+", f"INSERT INTO hookline.{table}", _SQL[statement], count=1)
 
 
 async def raise_horizons(connection: Connection, horizons: Sequence[tuple[str, int]]) -> None:
@@ -125,9 +165,9 @@ async def raise_horizons(connection: Connection, horizons: Sequence[tuple[str, i
         await connection.execute(_SQL["raise_horizon"], *rows.columns(sorted(horizons), 2))
 
 
-async def _try(pool: Pool, work: Any, done: str) -> bool:
+async def _try(pool: Pool, work: Any, done: str, *, begin: str) -> bool:
     try:
-        await pool.transaction(work)
+        await pool.transaction(work, begin=begin)
     except (Unavailable, asyncpg.PostgresError) as error:
         LOGGER.warning("partitions could not be %s now, it is tried again: %s", done, error)
         return False

@@ -30,9 +30,19 @@ PATIENCE: Final = 5.0
 
 _SQL: Final = load("core")
 _BEGIN: Final = _SQL["begin"]
+REFERENCES: Final = 0x686F6F6B72656673
+"""Of the advisory lock that keeps old events while new deliveries of them are made (`hookrefs` in ASCII)."""
+# Before any lock on a table, so that whoever waits for it holds up nobody.
+REFERRING: Final = _BEGIN.replace("LOCK TABLE", f"SELECT pg_advisory_xact_lock_shared({REFERENCES});\nLOCK TABLE")
+"""Begins a transaction that makes new deliveries of old events."""
+APART: Final = _BEGIN[: _BEGIN.index("LOCK TABLE")]
+"""Begins a transaction that writes no new positions, and that nobody who reads these has to wait for."""
 # Every statement is meant to go by an index, however small a table was when its plan was made.
 _SETTINGS: Final = {"enable_seqscan": "off", "enable_mergejoin": "off", "jit": "off", "application_name": "hookline"}
-_BEGIN_POOLED: Final = "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+_BEGIN_POOLED: Final = (
+    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'; "
+    "SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+)
 
 
 async def connect(address: Address) -> Connection:
@@ -136,7 +146,7 @@ class Pool:
                 raise faults.at_work(error, self.address) from error
         raise AssertionError("the last try returns or raises")
 
-    async def transaction(self, work: Callable[[Connection, int], Awaitable[T]]) -> T:
+    async def transaction(self, work: Callable[[Connection, int], Awaitable[T]], *, begin: str = _BEGIN) -> T:
         """Work of several statements, all or nothing; told the position that its transaction's ordinals are added to.
 
         It may run more than once, though it takes effect once: should the answer to the COMMIT be lost,
@@ -144,12 +154,12 @@ class Pool:
         server after 5 s, so that a stopped process holds up nobody. Raises Unavailable.
         """
         for left in range(TRIES, 0, -1):
-            xid = 0
+            xid, life = 0, ""
             answers: list[T] = []  # one, once nothing is left to do but to commit
             try:
                 async with self.connection() as connection:
-                    await connection.execute(_BEGIN, timeout=TIMEOUT)
-                    xid = await connection.fetchval(_SQL["xid"], timeout=TIMEOUT)
+                    await connection.execute(begin, timeout=TIMEOUT)
+                    xid, life = await connection.fetchrow(_SQL["xid"], timeout=TIMEOUT)
                     try:
                         answer = await work(connection, xid << 20)
                     except BaseException:
@@ -164,7 +174,7 @@ class Pool:
                     raise faults.at_work(error, self.address) from error
                 await asyncio.sleep(random.uniform(0.001, 0.02))  # jitter
             except faults.AWAY as error:
-                if answers and await self._was_committed(xid):
+                if answers and await self._was_committed(xid, life):
                     return answers[0]
                 if left == 1:
                     raise faults.away(error, self.address) from error
@@ -172,17 +182,25 @@ class Pool:
                 raise faults.at_work(error, self.address) from error
         raise AssertionError("the last try returns or raises")
 
-    async def _was_committed(self, xid: int) -> bool:
-        """What became of a transaction whose COMMIT was not answered. Raises Unavailable if nobody can say."""
+    async def _was_committed(self, xid: int, life: str) -> bool:
+        """What became of a transaction whose COMMIT was not answered. Raises Unavailable if nobody can say.
+
+        A server that has crashed since `life` gives the numbers again of transactions that did not reach its disk: then
+        one that has begun anew was not committed the first time, and of one that is over nobody knows which it was.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + PATIENCE
         while True:
             try:
-                ((fate,),) = await self.once(lambda connection: connection.fetch(_SQL["fate"], str(xid), timeout=TIMEOUT))
+                ((fate, now),) = await self.once(lambda connection: connection.fetch(_SQL["fate"], str(xid), timeout=TIMEOUT))
+            except asyncpg.InvalidParameterValueError:  # it is in the future
+                return False
             except (Lost, Unavailable):
-                fate = "in progress"
-            if fate in {"committed", "aborted"}:
-                return bool(fate == "committed")
-            if loop.time() >= end:
+                fate, now = "in progress", life
+            if fate == "aborted" or (fate == "in progress" and now != life):
+                return False
+            if fate == "committed" and now == life:
+                return True
+            if fate == "committed" or loop.time() >= end:
                 raise faults.lost(self.address)
             await asyncio.sleep(0.05)

@@ -58,6 +58,7 @@ class Reader:
         self._pool = pool
         self._bereaved = bereaved
         self._durable = 0
+        self._born: object = None
 
     def committed(self, pos: int) -> None:
         """A transaction with this position is committed."""
@@ -74,6 +75,8 @@ class Reader:
             ranges += [(i, *request.key, low, high, request.room + 1) for low, high in starts]
         found = await self._pool.read(_SQL["claim"], *rows.columns(ranges, 6), LARGEST_ANSWER)
         snapshot, born = Snapshot.parse(found[0][0]), found[0][1]
+        if born != self._born:  # perhaps another server, which was behind: what was on disk there says nothing here
+            self._born, self._durable = born, 0
         if any(isinstance(request.cursor, Cursor) and request.cursor.born != born for request in requests):
             return await self.claim(
                 [

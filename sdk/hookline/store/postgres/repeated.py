@@ -17,12 +17,14 @@ async def recalled(connection: Connection, tenant: str, request: Repeatable | No
     return result
 
 
-async def remember(connection: Connection, tenant: str, request: Repeatable | None, result: str, at: int) -> None:
-    """Keep the answer to a call that may be repeated."""
-    if request is not None:
-        await connection.execute(
-            _SQL["add_request"], tenant, request.method, request.request_id, request.digest, request.result or result, at
-        )
+async def remember(connection: Connection, tenant: str, request: Repeatable | None, result: str, at: int) -> bool:
+    """Keep the answer to a call that may be repeated; False if there is one, perhaps of this very moment."""
+    if request is None:
+        return True
+    kept = await connection.fetch(
+        _SQL["add_request"], tenant, request.method, request.request_id, request.digest, request.result or result, at
+    )
+    return bool(kept)
 
 
 async def recall(pool: Pool, tenant: str, method: str, request_id: str) -> Recalled | None:

@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Any, Final
 
 from hookline.clock import moment
+from hookline.lanes import subscription_of
 from hookline.model import Attempt, Delivery, DeliveryState, Event
 from hookline.store.protocol import StoredDelivery, Work
 from hookline.store.sqlite import rows as common
@@ -56,7 +57,7 @@ def delivery(tenant: str, row: Row) -> StoredDelivery:
         id=name,
         event_id=event_id,
         event_type=kind,
-        subscription_id=lane,
+        subscription_id=subscription_of(lane),
         webhook_id=webhook or event_id,
         state=STATES[state],
         reason=reason,
@@ -67,7 +68,7 @@ def delivery(tenant: str, row: Row) -> StoredDelivery:
         finish_time=maybe_moment(finished),
         replay_id=replay or "",
     )
-    return StoredDelivery(pos, found)
+    return StoredDelivery(pos, found, lane)
 
 
 def attempt(tenant: str, names: tuple[str, str, str], row: Row, *, run: int, next_at: int | None, superseded: bool) -> Attempt:

@@ -23,6 +23,7 @@ from hookline.store.postgres.address import Address
 from hookline.store.postgres.outbox import PostgresOutbox
 from hookline.store.postgres.parts import Parts
 from hookline.store.postgres.pool import Pool
+from hookline.store.postgres.positions import check_positions
 from hookline.store.protocol import (
     Appended,
     CatalogueView,
@@ -76,9 +77,13 @@ class PostgresStore:
         await migrations.migrate_at(self.address)
         parts = Parts(self.address, self._clock, self._floor)
         try:
+            await check_positions(parts.pool, self.address)
             await parts.retention.provide(self._now())
         except faults.OPENING as error:
             raise faults.at_opening(error, self.address) from error
+        except StoreError:
+            await parts.pool.close()
+            raise
         self._parts = parts
 
     async def close(self) -> None:
@@ -101,8 +106,8 @@ class PostgresStore:
 
     @property
     def clock_offset(self) -> float:
-        """Seconds by which the database's wall clock is ahead of this machine's, as the beats have measured it."""
-        return self._the.nodes.clock_offset
+        """Seconds by which the database's wall clock is ahead of this machine's, as the node's beats measure it; else 0."""
+        return 0.0 if self._parts is None else self._parts.nodes.clock_offset
 
     def _now(self) -> int:
         return now_micros(self._clock)
@@ -179,6 +184,10 @@ class PostgresStore:
     async def states(self, tenant: str, lanes: Sequence[str]) -> Mapping[str, str]:
         """What is kept with these lanes."""
         return await self._the.nodes.states(tenant, lanes)
+
+    async def lanes(self, tenant: str, subscription_id: str) -> Mapping[str, bool]:
+        """The lanes of a subscription, and whether something is pending in each."""
+        return await history.lanes(self._the.pool, tenant, subscription_id)
 
     # What is pending.
 

@@ -28,6 +28,14 @@ LONGEST: Final = 7_900
 """Bytes of a payload; PostgreSQL takes less than 8,000."""
 AGAIN: Final = 1.0
 """Seconds between two tries to listen."""
+CHECK: Final = 15.0
+"""Seconds of silence after which the listening connection is asked whether it is there: a dead one may not tell."""
+ANSWER: Final = 5.0
+"""Seconds that it may take over that."""
+LOOK: Final = 60.0
+"""Seconds between two looks at everything, in case a wake got lost of something that the poll does not see."""
+POOLED_LOOK: Final = 10.0
+"""The same where a pooler lets no wakes through."""
 MARK: Final = 8
 """Characters of a store's own mark, by which it passes over what it said itself."""
 
@@ -52,6 +60,7 @@ class Wakes:
         self._listeners: dict[int, Callable[[Wake], None]] = {}
         self._channels: dict[str, None] = {}
         self._ear: Connection | None = None
+        self._ear_is_used = asyncio.Lock()
         self._outgoing: dict[tuple[str, str], None] = {}
         self._sender: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -87,8 +96,9 @@ class Wakes:
         while self._outgoing:
             outgoing, self._outgoing = list(self._outgoing), {}
             try:
-                await self._pool.write(_SQL["notify"], [name for name, _ in outgoing], [text for _, text in outgoing])
-            except (HooklineError, faults.Lost) as error:
+                names, texts = [name for name, _ in outgoing], [text for _, text in outgoing]
+                await self._pool.read(_SQL["notify"], names, texts)  # said twice does no harm
+            except HooklineError as error:
                 LOGGER.debug("wakes were not sent: %s", error)
 
     # From others.
@@ -100,7 +110,8 @@ class Wakes:
                 self._channels[name] = None
                 if self._ear is not None and not self._ear.is_closed():
                     try:
-                        await self._ear.add_listener(name, self._noted)
+                        async with self._ear_is_used:
+                            await self._ear.add_listener(name, self._noted)
                     except (*faults.AWAY, asyncpg.PostgresError) as error:
                         LOGGER.debug("the ear was lost: %s", error)
         if not self._tasks:
@@ -154,14 +165,27 @@ class Wakes:
         while True:
             ear = self._ear
             if ear is not None and not ear.is_closed():
-                ended = asyncio.Event()
-                ear.add_termination_listener(lambda _, ended=ended: ended.set())
-                if not ear.is_closed():
-                    await ended.wait()
+                await self._until_gone(ear)
             if await self._attach():
                 self._tell_all(Wake(WakeKind.LOOK))  # what was said meanwhile was not heard
             else:
                 await asyncio.sleep(AGAIN)
+
+    async def _until_gone(self, ear: Connection) -> None:
+        """Until a listening connection has ended, or does not answer: a network may drop it without a word."""
+        ended = asyncio.Event()
+        ear.add_termination_listener(lambda _: ended.set())
+        while not ear.is_closed():
+            try:
+                async with asyncio.timeout(CHECK):
+                    await ended.wait()
+            except TimeoutError:
+                try:
+                    async with self._ear_is_used:
+                        await ear.fetchval("SELECT 1", timeout=ANSWER)
+                except (*faults.AWAY, asyncpg.PostgresError) as error:
+                    LOGGER.debug("the ear is deaf: %s", error)
+                    ear.terminate()
 
     def _noted(self, _connection: Any, _pid: int, name: str, payload: str) -> None:
         if payload.startswith(self._mark):
@@ -183,10 +207,15 @@ class Wakes:
         return int(xmin) << 20
 
     async def _poll(self, floor: float) -> None:
+        loop = asyncio.get_running_loop()
+        looked = loop.time()
         while True:
             await asyncio.sleep(floor)
             if not self._listeners:
                 continue
+            if loop.time() - looked >= (POOLED_LOOK if self._address.pooler else LOOK):
+                looked = loop.time()
+                self._tell_all(Wake(WakeKind.LOOK))
             try:
                 following = await self._horizon()
                 rows = await self._pool.read(_NODES["freshened"], list(self._listeners), self._since)

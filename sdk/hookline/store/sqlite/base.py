@@ -45,6 +45,9 @@ T = TypeVar("T")
 class SqlStore(ABC):
     """Every verb of the protocol; how a transaction comes about is left to the heirs."""
 
+    clock_offset = 0.0
+    """All nodes are on one machine, and have its clock."""
+
     def __init__(self, clock: Clock) -> None:
         """Make a store that is not open yet."""
         self._clock = clock
@@ -156,6 +159,10 @@ class SqlStore(ABC):
     async def states(self, tenant: str, lanes: Sequence[str]) -> Mapping[str, str]:
         """What is kept with these lanes."""
         return await self._read(nodes.states, tenant, lanes)
+
+    async def lanes(self, tenant: str, subscription_id: str) -> Mapping[str, bool]:
+        """The lanes of a subscription, and whether something is pending in each."""
+        return await self._read(history.lanes, tenant, subscription_id)
 
     async def settle(self, node: int, batch: Sequence[Settlement]) -> Settled:
         """Write outcomes, one commit, fenced by the lanes' epochs. Raises ValueError for two outcomes of one work."""

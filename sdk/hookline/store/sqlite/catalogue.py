@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from hookline.errors import AlreadyExists
+from hookline.lanes import lane_names
 from hookline.model import EventType, Ordering, Subscription
-from hookline.store.protocol import CatalogueView, Job, LaneKey, Recalled, Repeatable, WakeKind
+from hookline.store.protocol import NOBODY, CatalogueView, Job, LaneKey, Recalled, Repeatable, WakeKind, in_turn
 from hookline.store.sqlite import jobs, rows
 from hookline.store.sqlite.statements import load
 from hookline.store.sqlite.transaction import EVERYBODY, Transaction
@@ -43,7 +44,7 @@ def _raise(tx: Transaction, tenant: str) -> None:
 
 
 def add_subscription(tx: Transaction, subscription: Subscription, owner: int, request: Repeatable | None, at: int) -> str:
-    """Store a new subscription with its lane; its id, or that of the first call."""
+    """Store a new subscription with its lanes; its id, or that of the first call."""
     tenant, name = subscription.tenant, subscription.id
     first = tx.recall(tenant, request)
     if first is not None:
@@ -53,10 +54,22 @@ def add_subscription(tx: Transaction, subscription: Subscription, owner: int, re
     body = rows.subscription_body(subscription)
     tx.cursor.execute(_SQL["add_subscription"], (tenant, name, subscription.etag, body))
     tx.cursor.execute(_SQL["add_lane"], (tenant, name, owner, subscription.ordering is Ordering.BY_KEY))
-    tx.remember(tenant, request, name, at)
     tx.hint(owner, WakeKind.NODES)
+    _add_lanes(tx, subscription, after=owner)
+    tx.remember(tenant, request, name, at)
     _raise(tx, tenant)
     return name
+
+
+def _add_lanes(tx: Transaction, subscription: Subscription, *, after: int) -> None:
+    """Make the lanes that a subscription lacks, the living nodes in turn as their owners, beginning after node `after`."""
+    if subscription.lanes == 1:
+        return
+    living = [node for (node,) in tx.cursor.execute(_SQL["living"])]
+    ordered = subscription.ordering is Ordering.BY_KEY
+    for lane, owner in zip(lane_names(subscription.id, subscription.lanes)[1:], in_turn(living, after), strict=False):
+        if tx.cursor.execute(_SQL["add_lane"], (subscription.tenant, lane, owner, ordered)).rowcount:
+            tx.hint(owner, WakeKind.NODES)
 
 
 def replace_subscription(tx: Transaction, subscription: Subscription, etag: str, request: Repeatable | None, at: int) -> bool:
@@ -69,19 +82,20 @@ def replace_subscription(tx: Transaction, subscription: Subscription, etag: str,
     body = rows.subscription_body(subscription)
     tx.cursor.execute(_SQL["replace_subscription"], (subscription.etag, body, tenant, name))
     names = {"tenant": tenant, "name": name, "ordered": subscription.ordering is Ordering.BY_KEY}
-    if tx.cursor.execute(_SQL["order_lane"], names).rowcount:
+    if tx.cursor.execute(_SQL["order_lanes"], names).rowcount:
         tx.hint(EVERYBODY, WakeKind.NODES)
+    _add_lanes(tx, subscription, after=NOBODY)
     tx.remember(tenant, request, name, at)
     _raise(tx, tenant)
     return True
 
 
 def remove_subscription(tx: Transaction, tenant: str, name: str, etag: str, job: Job) -> bool:
-    """Remove a subscription that stands with `etag`, close its lane and begin to drain it."""
+    """Remove a subscription that stands with `etag`, close its lanes and begin to drain them."""
     if _etag(tx, "subscription_etag", tenant, name) != etag:
         return False
     tx.cursor.execute(_SQL["remove_subscription"], (tenant, name))
-    tx.cursor.execute(_SQL["close_lane"], (tenant, name))
+    tx.cursor.execute(_SQL["close_lanes"], {"tenant": tenant, "name": name})
     jobs.insert(tx, job)
     _raise(tx, tenant)
     return True

@@ -4,6 +4,7 @@ import sqlite3
 from typing import Any, Final
 
 from hookline.clock import moment
+from hookline.lanes import subscription_of
 from hookline.model import Attempt, Delivery, DeliveryState, Stats
 from hookline.store.protocol import DeliveryFilter, StoredChange, StoredDelivery
 from hookline.store.sqlite import rows
@@ -51,7 +52,7 @@ def _stored(tenant: str, row: rows.Row) -> StoredDelivery:
         id=delivery_id,
         event_id=event_id,
         event_type=event_type,
-        subscription_id=lane,
+        subscription_id=subscription_of(lane),
         webhook_id=webhook_id or event_id,
         state=_STATES[state],
         reason=reason,
@@ -62,7 +63,7 @@ def _stored(tenant: str, row: rows.Row) -> StoredDelivery:
         finish_time=rows.maybe_moment(finished),
         replay_id=replay or "",
     )
-    return StoredDelivery(pos, found)
+    return StoredDelivery(pos, found, lane)
 
 
 def deliveries(
@@ -80,20 +81,39 @@ def deliveries(
         "limit": limit,
         "lane": None,
     }
-    if which.subscription_id:
-        row = connection.execute(_SQL["lane_no"], (tenant, which.subscription_id)).fetchone()
-        if row is None:
-            return []
-        names["lane"] = row[0]
-    if which.event_id:
-        positions = _positions(connection, "of_event", names)
-    elif which.state is DeliveryState.PENDING:
-        positions = _pending(connection, names)
-    elif which.state in (DeliveryState.EXHAUSTED, DeliveryState.CANCELLED):
-        positions = _positions(connection, "failed", names)
+    if not which.subscription_id:
+        positions = _matching(connection, which, names)
     else:
-        positions = _positions(connection, "of_tenant" if names["lane"] is None else "of_lane", names)
+        found = [
+            pos
+            for lane, _ in _lanes(connection, tenant, which.subscription_id)
+            for pos in _matching(connection, which, {**names, "lane": lane})
+        ]
+        positions = sorted(found, reverse=True)[:limit]
     return [_stored(tenant, connection.execute(_SQL["delivery_at"], (tenant, pos)).fetchone()) for pos in positions]
+
+
+def _matching(connection: sqlite3.Connection, which: DeliveryFilter, names: dict[str, Any]) -> list[int]:
+    """The positions of a page: of one lane, or of the whole tenant."""
+    if which.event_id:
+        return _positions(connection, "of_event", names)
+    if which.state is DeliveryState.PENDING:
+        return _pending(connection, names)
+    if which.state in (DeliveryState.EXHAUSTED, DeliveryState.CANCELLED):
+        return _positions(connection, "failed", names)
+    return _positions(connection, "of_tenant" if names["lane"] is None else "of_lane", names)
+
+
+def _lanes(connection: sqlite3.Connection, tenant: str, subscription_id: str) -> list[tuple[int, str]]:
+    return connection.execute(_SQL["lanes"], {"tenant": tenant, "name": subscription_id}).fetchall()
+
+
+def lanes(connection: sqlite3.Connection, tenant: str, subscription_id: str) -> dict[str, bool]:
+    """The lanes of a subscription, and whether something is pending in each."""
+    return {
+        name: bool(connection.execute(_SQL["holds"], {"lane": no}).fetchone()[0])
+        for no, name in _lanes(connection, tenant, subscription_id)
+    }
 
 
 def _positions(connection: sqlite3.Connection, statement: str, names: dict[str, Any]) -> list[int]:
@@ -118,7 +138,9 @@ def attempts(connection: sqlite3.Connection, tenant: str, delivery_id: str) -> l
     """Attempts of a delivery, oldest first."""
     found = connection.execute(_SQL["attempts"], (tenant, delivery_id))
     return [
-        rows.attempt(tenant, (delivery, event, lane), tuple(columns), run=run, next_at=next_at, superseded=state is None)
+        rows.attempt(
+            tenant, (delivery, event, subscription_of(lane)), tuple(columns), run=run, next_at=next_at, superseded=state is None
+        )
         for delivery, event, lane, run, next_at, state, *columns in found
     ]
 
@@ -135,7 +157,8 @@ def _change(connection: sqlite3.Connection, tenant: str, row: rows.Row) -> Store
     columns = row[15:]
     attempt = None
     if columns[0] is not None:
-        attempt = rows.attempt(tenant, (delivery_id, event_id, lane), columns, run=run, next_at=next_at, superseded=state is None)
+        ids = (delivery_id, event_id, subscription_of(lane))
+        attempt = rows.attempt(tenant, ids, columns, run=run, next_at=next_at, superseded=state is None)
     if state is None:  # it changed nothing: the delivery is what it is
         now = connection.execute(_SQL["delivery_at"], (tenant, delivery_pos)).fetchone()
         return StoredChange(pos, _stored(tenant, now).delivery, attempt)
@@ -144,7 +167,7 @@ def _change(connection: sqlite3.Connection, tenant: str, row: rows.Row) -> Store
         id=delivery_id,
         event_id=event_id,
         event_type=event_type,
-        subscription_id=lane,
+        subscription_id=subscription_of(lane),
         webhook_id=webhook_id or event_id,
         state=_STATES[state],
         reason=reason,
@@ -172,24 +195,9 @@ def horizon(connection: sqlite3.Connection, tenant: str) -> int:
 
 def stats(connection: sqlite3.Connection, tenant: str, now: int) -> Stats:
     """Counts by state and subscription; ages count from when a delivery fell due."""
-    by_subscription: dict[str, Stats] = {}
-    for no, name, pending, delivered, exhausted, cancelled in connection.execute(_SQL["tallies"], (tenant,)).fetchall():
-        by_subscription[name] = Stats(
-            pending=pending,
-            delivered=delivered,
-            exhausted=exhausted,
-            cancelled=cancelled,
-            oldest_pending_age=_age(connection, tenant, no, now) if pending else 0.0,
-            by_subscription={},
-        )
-    every = by_subscription.values()
-    return Stats(
-        pending=sum(one.pending for one in every),
-        delivered=sum(one.delivered for one in every),
-        exhausted=sum(one.exhausted for one in every),
-        cancelled=sum(one.cancelled for one in every),
-        oldest_pending_age=max((one.oldest_pending_age for one in every), default=0.0),
-        by_subscription=by_subscription,
+    return rows.stats(
+        rows.LaneCounts(name, pending, delivered, exhausted, cancelled, _age(connection, tenant, no, now) if pending else 0.0)
+        for no, name, pending, delivered, exhausted, cancelled in connection.execute(_SQL["tallies"], (tenant,)).fetchall()
     )
 
 

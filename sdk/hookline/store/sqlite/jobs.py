@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
+from hookline.lanes import subscription_of
 from hookline.store.protocol import Job, JobDelivery, JobKind, LaneKey, Repeatable, WakeKind
 from hookline.store.sqlite import rows
 from hookline.store.sqlite.events import ADD_DELIVERY, ADD_FRESH, LAST
@@ -69,8 +70,10 @@ def step(
 def _add_delivery(tx: Transaction, job: Job, delivery: JobDelivery, last: int, at: int) -> bool:
     tenant = job.tenant
     lane = tx.lane(tenant, delivery.lane)
+    # Whether a lane came later is asked of the subscription's first: the others may be added at any time.
+    first = tx.lane(tenant, subscription_of(delivery.lane))
     event = tx.cursor.execute(_SQL["subject_event"], (tenant, delivery.event_id)).fetchone()
-    if lane is None or not lane.taking or lane.no > last or event is None:
+    if lane is None or first is None or not lane.taking or first.no > last or event is None:
         return False
     if tx.cursor.execute(_SQL["known_delivery"], (tenant, delivery.delivery_id)).fetchone():
         return False
@@ -86,24 +89,33 @@ def _add_delivery(tx: Transaction, job: Job, delivery: JobDelivery, last: int, a
 
 
 def drain(tx: Transaction, job: Job, limit: int, reason: str, at: int) -> int:
-    """Cancel what is pending in a lane, or end the lane when nothing is."""
-    key = LaneKey(job.tenant, job.subject)
-    lane = tx.lane(*key)
-    works: list[Pending] = []
-    if lane is not None:
-        fresh = tx.cursor.execute(_QUEUE["head_fresh"], (job.tenant, lane.no, limit)).fetchall()
-        works = [Pending(pos, None, name, run, before) for pos, name, run, before in fresh]
-        room = limit - len(works)
-        waiting = tx.cursor.execute(_QUEUE["head_later"], (job.tenant, lane.no, room)).fetchall() if room else []
-        works += [Pending(pos, due, name, run, before + tried) for pos, due, name, run, tried, before in waiting]
-        if works:
-            call_off(tx, key, lane.no, works, reason=reason, at=at)
-            return len(works)
+    """Cancel what is pending in the lanes of a subscription; end each lane in which nothing is, and the job with the last."""
+    lanes = tx.cursor.execute(_SQL["lanes"], {"tenant": job.tenant, "name": job.subject}).fetchall()
+    for (name,) in lanes:
+        key = LaneKey(job.tenant, name)
+        done = _drain(tx, key, limit, reason, at)
+        if done:
+            return done
         if tx.cursor.execute(_SQL["end_lane"], key).rowcount:
             tx.hint(EVERYBODY, WakeKind.NODES)
             tx.forget()
     tx.cursor.execute(_SQL["finish"], (at, False, job.tenant, job.id))
     return 0
+
+
+def _drain(tx: Transaction, key: LaneKey, limit: int, reason: str, at: int) -> int:
+    """Cancel what is pending in one lane; how many."""
+    lane = tx.lane(*key)
+    if lane is None:
+        return 0
+    fresh = tx.cursor.execute(_QUEUE["head_fresh"], (key.tenant, lane.no, limit)).fetchall()
+    works = [Pending(pos, None, name, run, before) for pos, name, run, before in fresh]
+    room = limit - len(works)
+    waiting = tx.cursor.execute(_QUEUE["head_later"], (key.tenant, lane.no, room)).fetchall() if room else []
+    works += [Pending(pos, due, name, run, before + tried) for pos, due, name, run, tried, before in waiting]
+    if works:
+        call_off(tx, key, lane.no, works, reason=reason, at=at)
+    return len(works)
 
 
 def end(tx: Transaction, tenant: str, job_id: str, at: int) -> bool:

@@ -1,15 +1,16 @@
 """Rows to values and back."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
 
 from hookline.clock import micros, moment
-from hookline.model import JSON, NO_LABELS, Attempt, ErrorClass, Event, EventType, Subscription
+from hookline.lanes import subscription_of
+from hookline.model import JSON, NO_LABELS, Attempt, ErrorClass, Event, EventType, Stats, Subscription
 from hookline.store.protocol import Job, JobKind, Work
 
 Row = tuple[Any, ...]
@@ -158,6 +159,37 @@ def job(row: Row) -> Job:
         cancelled=bool(row[8]),
         create_time=moment(row[9]),
         finish_time=maybe_moment(row[10]),
+    )
+
+
+class LaneCounts(NamedTuple):
+    """How many deliveries of a lane stand where, and the age of the oldest pending one in seconds."""
+
+    lane: str
+    pending: int
+    delivered: int
+    exhausted: int
+    cancelled: int
+    age: float
+
+
+def stats(lanes: Iterable[LaneCounts]) -> Stats:
+    """Counts in all and by subscription, from those of the lanes."""
+    parts: dict[str, list[LaneCounts]] = {}
+    for counts in lanes:
+        parts.setdefault(subscription_of(counts.lane), []).append(counts)
+    by_subscription = {name: _sum(found, {}) for name, found in parts.items()}
+    return _sum([counts for found in parts.values() for counts in found], by_subscription)
+
+
+def _sum(parts: Sequence[LaneCounts], by_subscription: dict[str, Stats]) -> Stats:
+    return Stats(
+        pending=sum(part.pending for part in parts),
+        delivered=sum(part.delivered for part in parts),
+        exhausted=sum(part.exhausted for part in parts),
+        cancelled=sum(part.cancelled for part in parts),
+        oldest_pending_age=max((part.age for part in parts), default=0.0),
+        by_subscription=by_subscription,
     )
 
 

@@ -32,17 +32,23 @@ UPDATE hookline.subscription SET etag = $3, body = $4 WHERE tenant = $1 AND id =
 -- name: remove_subscription
 DELETE FROM hookline.subscription WHERE tenant = $1 AND id = $2;
 
--- name: add_lane
-INSERT INTO hookline.lane (tenant, name, owner, ordered) VALUES ($1, $2, $3, $4);
+-- name: living
+SELECT id FROM hookline.node ORDER BY id;
 
--- name: order_lane
-UPDATE hookline.lane SET ordered = $3 WHERE tenant = $1 AND name = $2 AND ordered <> $3 RETURNING name;
+-- name: add_lane    if it is not there
+INSERT INTO hookline.lane (tenant, name, owner, ordered) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING name;
 
--- name: hold_lane    waits for appends that are under way, and lets none begin until this commit
-SELECT 1 FROM hookline.lane WHERE tenant = $1 AND name = $2 FOR UPDATE;
+-- The lanes of a subscription: its id, or its id, a slash and a number ('0' follows the slash).
 
--- name: close_lane
-UPDATE hookline.lane SET taking = false WHERE tenant = $1 AND name = $2;
+-- name: order_lanes
+UPDATE hookline.lane SET ordered = $3
+WHERE tenant = $1 AND (name = $2 OR (name >= $2 || '/' AND name < $2 || '0')) AND ordered <> $3 RETURNING name;
+
+-- name: hold_lanes    waits for appends that are under way, and lets none begin until this commit
+SELECT 1 FROM hookline.lane WHERE tenant = $1 AND (name = $2 OR (name >= $2 || '/' AND name < $2 || '0')) ORDER BY name FOR UPDATE;
+
+-- name: close_lanes
+UPDATE hookline.lane SET taking = false WHERE tenant = $1 AND (name = $2 OR (name >= $2 || '/' AND name < $2 || '0'));
 
 -- name: event_type
 SELECT body FROM hookline.event_type WHERE tenant = $1 AND name = $2;

@@ -8,13 +8,13 @@ SET LOCAL idle_in_transaction_session_timeout = '5s';
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_mergejoin = off;
 SET LOCAL jit = off;
-LOCK TABLE hookline.event, hookline.change IN ROW EXCLUSIVE MODE;
+LOCK TABLE ONLY hookline.event, ONLY hookline.change IN ROW EXCLUSIVE MODE;
 
--- name: xid
-SELECT pg_current_xact_id()::text::bigint;
+-- name: xid    and the server's life: another after a restart, and (by its statistics, which a recovery begins anew) after a crash
+SELECT pg_current_xact_id()::text::bigint, concat(pg_postmaster_start_time(), ' ', (SELECT stats_reset FROM pg_stat_bgwriter));
 
 -- name: fate
-SELECT pg_xact_status($1::text::xid8);
+SELECT pg_xact_status($1::text::xid8), concat(pg_postmaster_start_time(), ' ', (SELECT stats_reset FROM pg_stat_bgwriter));
 
 -- name: settled_below
 -- The position below which every transaction of ours is over. Others, that hold no lock on our tables, may go on as long as
@@ -36,7 +36,7 @@ SELECT digest, result FROM hookline.request WHERE tenant = $1 AND method = $2 AN
 
 -- name: add_request
 INSERT INTO hookline.request (tenant, method, id, digest, result, at) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING RETURNING id;
 
 -- name: notify
 SELECT pg_notify(w.channel, w.payload) FROM unnest($1::text[], $2::text[]) w(channel, payload);

@@ -1,9 +1,13 @@
 -- name: append
 -- $1 the node, $2 the token of this append. Events: $3 ordinal, $4 tenant, $5 revision, $6 fan-out, $7 day, $8 ... as `event` has them.
 -- Names that may be repeated: $24 ordinal of the event, $25 kind, $26 key. Deliveries: $27 ordinal, $28 of the event, $29 lane, $30 id.
-WITH x AS MATERIALIZED (SELECT pg_current_xact_id()::text::bigint << 20 AS base),
+-- $31 one at a time, under the advisory lock $32. That comes before the transaction id, and all that writes needs `e`, which needs
+-- `x`: so these appends have ids that rise in the order of their commits. The lock is the transaction's, which poolers let through.
+WITH x AS MATERIALIZED (
+  SELECT CASE WHEN $31::bool AND pg_advisory_xact_lock($32)::text IS NULL THEN NULL
+    ELSE pg_current_xact_id()::text::bigint << 20 END AS base),
 e AS MATERIALIZED (
-  SELECT * FROM unnest($3::int[], $4::text[], $5::bigint[], $6::bool[], $7::int[], $8::text[], $9::bytea[], $10::text[], $11::text[],
+  SELECT e.* FROM x, unnest($3::int[], $4::text[], $5::bigint[], $6::bool[], $7::int[], $8::text[], $9::bytea[], $10::text[], $11::text[],
     $12::text[], $13::bigint[], $14::bytea[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[],
     $21::text[], $22::bigint[], $23::int[])
   e(ord, tenant, revision, fanout, day, id, digest, type, source, subject, time, data, content_type, data_schema, labels,
@@ -27,6 +31,9 @@ named AS (
   ON CONFLICT DO NOTHING RETURNING tenant, kind, key),
 missed AS MATERIALIZED (                      -- somebody else was faster with the name
   SELECT n.ord FROM n WHERE n.ord IN (SELECT ord FROM fit) AND (n.tenant, n.kind, n.key) NOT IN (SELECT tenant, kind, key FROM named)),
+torn AS MATERIALIZED (                        -- ... with one of two; or while something in order stands here, with an older transaction id
+  SELECT 1 FROM missed m WHERE EXISTS (SELECT 1 FROM fit f WHERE f.okey <> '')
+    OR EXISTS (SELECT 1 FROM n JOIN named d ON d.tenant = n.tenant AND d.kind = n.kind AND d.key = n.key WHERE n.ord = m.ord) LIMIT 1),
 ev AS (
   INSERT INTO hookline.event (tenant, id, day, pos, token, digest, type, source, subject, time, data, content_type, data_schema,
     labels, idempotency_key, okey, not_before, traceparent, accept)
@@ -54,8 +61,8 @@ jb AS (
     json_build_object('lanes', (SELECT coalesce(max(no), 0) FROM hookline.lane a WHERE a.tenant = f.tenant))::text, '', 0, 0, false, f.accept
   FROM fit f WHERE f.fanout AND f.ord IN (SELECT ord FROM ev)
   ON CONFLICT DO NOTHING)
-SELECT x.base, (SELECT array_agg(ord) FROM ev) AS events, (SELECT array_agg(ord) FROM fr) AS deliveries,
-  (SELECT array_agg(ord) FROM missed) AS missed,
+SELECT x.base / CASE WHEN EXISTS (SELECT 1 FROM torn) THEN 0 ELSE 1 END AS base,  -- division by zero: all is undone, to be repeated
+  (SELECT array_agg(ord) FROM ev) AS events, (SELECT array_agg(ord) FROM fr) AS deliveries,
   o.tenants, o.lanes, o.owners, o.alive
 FROM x, (SELECT array_agg(l.tenant) AS tenants, array_agg(l.name) AS lanes, array_agg(l.owner) AS owners,
     array_agg(EXISTS (SELECT 1 FROM hookline.node n WHERE n.id = l.owner)) AS alive
@@ -73,10 +80,6 @@ CROSS JOIN LATERAL (SELECT * FROM hookline.event e WHERE e.tenant = n.tenant AND
 -- name: still_fresh
 SELECT w.pos FROM unnest($1::text[], $2::text[], $3::bigint[]) w(tenant, lane, pos)
 CROSS JOIN LATERAL (SELECT 1 FROM hookline.fresh f WHERE f.tenant = w.tenant AND f.lane = w.lane AND f.pos = w.pos) f;
-
--- name: unname    names that were taken for an event that did not come about
-DELETE FROM hookline.idempotency i USING unnest($1::text[], $2::text[], $3::text[]) n(tenant, kind, key)
-WHERE i.tenant = n.tenant AND i.kind = n.kind AND i.key = n.key AND i.token = $4;
 
 -- name: revision
 SELECT revision FROM hookline.tenant WHERE tenant = $1;

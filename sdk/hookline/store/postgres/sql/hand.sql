@@ -16,9 +16,14 @@ LIMIT 1;
 INSERT INTO hookline.done (tenant, id, day, pos, lane, event, event_day, type, webhook, replay, created,
   state, reason, run, attempts, finished) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
 
--- name: lane    its owner, and whether that one lives; holds off whoever closes it
+-- name: lane    its owner, and whether that one lives; holds off whoever closes it or takes it over, as a settle does: a
+--               new owner reads what was done here, and needs no wake
 SELECT l.owner, l.taking, EXISTS (SELECT 1 FROM hookline.node n WHERE n.id = l.owner) AS alive
-FROM hookline.lane l WHERE l.tenant = $1 AND l.name = $2 AND l.owner IS NOT NULL FOR KEY SHARE OF l;
+FROM hookline.lane l WHERE l.tenant = $1 AND l.name = $2 AND l.owner IS NOT NULL FOR SHARE OF l;
+
+-- name: lane_alone    the same, but for settles, whose rows would be taken here in another order than there
+SELECT l.owner, l.taking, EXISTS (SELECT 1 FROM hookline.node n WHERE n.id = l.owner) AS alive
+FROM hookline.lane l WHERE l.tenant = $1 AND l.name = $2 AND l.owner IS NOT NULL FOR NO KEY UPDATE OF l;
 
 -- name: event_day
 SELECT day, octet_length(data) AS size, okey FROM hookline.event WHERE tenant = $1 AND id = $2 ORDER BY day DESC LIMIT 1;

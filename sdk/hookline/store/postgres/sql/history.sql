@@ -32,36 +32,47 @@ SELECT * FROM (
   FROM hookline.done f WHERE $7 > 1 AND f.state = $7 AND f.state <> 1 AND f.tenant = $1 AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)) found
 ORDER BY pos DESC LIMIT $8;
 
--- name: of_lane
+-- name: of_lane    of all lanes of a subscription: its id, or its id, a slash and a number ('0' follows the slash)
+WITH w AS MATERIALIZED (
+  SELECT $9::text COLLATE "C" AS lane
+  UNION ALL SELECT l.name FROM hookline.lane l WHERE l.tenant = $1 AND l.name >= $9 || '/' AND l.name < $9 || '0')
 SELECT * FROM (
-  (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint AS state, '' AS reason, f.run, f.before AS attempts,
+  (SELECT r.* FROM w CROSS JOIN LATERAL (
+    SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint AS state, '' AS reason, f.run, f.before AS attempts,
     NULL::bigint AS due, NULL::bigint AS finished
-  FROM hookline.fresh f WHERE $6 AND f.tenant = $1 AND f.lane = $9 AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
+    FROM hookline.fresh f WHERE f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8) r
+  WHERE $6 ORDER BY r.pos DESC LIMIT $8)
   UNION ALL
-  (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint, f.reason, f.run, f.before + f.attempts, f.due, NULL::bigint
-  FROM hookline.later f WHERE $6 AND f.tenant = $1 AND f.lane = $9 AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
+  (SELECT r.* FROM w CROSS JOIN LATERAL (
+    SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint, f.reason, f.run, f.before + f.attempts, f.due, NULL::bigint
+    FROM hookline.later f WHERE f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8) r
+  WHERE $6 ORDER BY r.pos DESC LIMIT $8)
   UNION ALL
-  (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
-  FROM hookline.done f WHERE $7::smallint IS NOT NULL AND $7 <= 1 AND ($7 = 0 OR f.state = $7) AND f.tenant = $1 AND f.lane = $9 AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
+  (SELECT r.* FROM w CROSS JOIN LATERAL (
+    SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
+    FROM hookline.done f WHERE $7::smallint IS NOT NULL AND $7 <= 1 AND ($7 = 0 OR f.state = $7) AND f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8) r
+  ORDER BY r.pos DESC LIMIT $8)
   UNION ALL
-  (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
-  FROM hookline.done f WHERE $7 > 1 AND f.state = $7 AND f.state <> 1 AND f.tenant = $1 AND f.lane = $9 AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)) found
+  (SELECT r.* FROM w CROSS JOIN LATERAL (
+    SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
+    FROM hookline.done f WHERE $7 > 1 AND f.state = $7 AND f.state <> 1 AND f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8) r
+  ORDER BY r.pos DESC LIMIT $8)) found
 ORDER BY pos DESC LIMIT $8;
 
 -- name: of_event
 SELECT * FROM (
   (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint AS state, '' AS reason, f.run, f.before AS attempts,
     NULL::bigint AS due, NULL::bigint AS finished
-  FROM hookline.fresh f WHERE $6 AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR f.lane = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
+  FROM hookline.fresh f WHERE $6 AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR split_part(f.lane, '/', 1) = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
   UNION ALL
   (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint, f.reason, f.run, f.before + f.attempts, f.due, NULL::bigint
-  FROM hookline.later f WHERE $6 AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR f.lane = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
+  FROM hookline.later f WHERE $6 AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR split_part(f.lane, '/', 1) = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
   UNION ALL
   (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
-  FROM hookline.done f WHERE $7::smallint IS NOT NULL AND $7 <= 1 AND ($7 = 0 OR f.state = $7) AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR f.lane = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
+  FROM hookline.done f WHERE $7::smallint IS NOT NULL AND $7 <= 1 AND ($7 = 0 OR f.state = $7) AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR split_part(f.lane, '/', 1) = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
   UNION ALL
   (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
-  FROM hookline.done f WHERE $7 > 1 AND f.state = $7 AND f.state <> 1 AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR f.lane = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)) found
+  FROM hookline.done f WHERE $7 > 1 AND f.state = $7 AND f.state <> 1 AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR split_part(f.lane, '/', 1) = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)) found
 ORDER BY pos DESC LIMIT $8;
 
 -- name: blocker    the first pending delivery of the same lane and ordering key, if it is an earlier one
@@ -100,3 +111,8 @@ CROSS JOIN LATERAL (
     coalesce(sum(h.cancelled), 0)::bigint AS cancelled
   FROM hookline.tally h WHERE h.tenant = l.tenant AND h.lane = l.name) t
 WHERE l.tenant = $1 AND l.owner IS NOT NULL ORDER BY l.name;
+
+-- name: lanes    of a subscription: its id, or its id, a slash and a number ('0' follows the slash)
+SELECT l.name, EXISTS (SELECT 1 FROM hookline.fresh f WHERE f.tenant = l.tenant AND f.lane = l.name)
+  OR EXISTS (SELECT 1 FROM hookline.later f WHERE f.tenant = l.tenant AND f.lane = l.name) AS pending
+FROM hookline.lane l WHERE l.tenant = $1 AND (l.name = $2 OR (l.name >= $2 || '/' AND l.name < $2 || '0')) ORDER BY l.name;

@@ -1,5 +1,5 @@
 -- name: join
-INSERT INTO hookline.node (load) VALUES (0) RETURNING id;
+INSERT INTO hookline.node (load) VALUES (0) RETURNING id, extract(epoch FROM clock_timestamp())::float8;
 
 -- name: beat
 WITH b AS (UPDATE hookline.node SET beat = beat + 1, load = $2 WHERE id = $1 RETURNING id, beat, load)

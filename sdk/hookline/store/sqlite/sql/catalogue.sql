@@ -31,14 +31,18 @@ DELETE FROM subscription WHERE tenant = ? AND id = ?;
 -- name: lane_exists
 SELECT 1 FROM lane WHERE tenant = ? AND name = ?;
 
--- name: add_lane
-INSERT INTO lane (tenant, name, owner, epoch, ordered) VALUES (?, ?, ?, 1, ?);
+-- name: living
+SELECT id FROM node ORDER BY id;
 
--- name: order_lane
-UPDATE lane SET ordered = :ordered WHERE tenant = :tenant AND name = :name AND ordered <> :ordered;
+-- name: add_lane    if it is not there
+INSERT INTO lane (tenant, name, owner, epoch, ordered) VALUES (?, ?, ?, 1, ?) ON CONFLICT (tenant, name) DO NOTHING;
 
--- name: close_lane
-UPDATE lane SET taking = 0 WHERE tenant = ? AND name = ?;
+-- name: order_lanes    of a subscription: its id, or its id, a slash and a number ('0' follows the slash)
+UPDATE lane SET ordered = :ordered
+WHERE tenant = :tenant AND (name = :name OR (name >= :name || '/' AND name < :name || '0')) AND ordered <> :ordered;
+
+-- name: close_lanes
+UPDATE lane SET taking = 0 WHERE tenant = :tenant AND (name = :name OR (name >= :name || '/' AND name < :name || '0'));
 
 -- name: event_type
 SELECT body FROM event_type WHERE tenant = ? AND name = ?;

@@ -24,8 +24,11 @@ SELECT b.id FROM delivery d JOIN event e ON e.pos = d.event JOIN delivery b ON b
     SELECT l.pos FROM later l WHERE l.lane = d.lane AND l.okey = e.okey))
 WHERE d.tenant = ? AND d.id = ? AND e.okey <> '' AND b.pos < d.pos;
 
--- name: lane_no
-SELECT no FROM lane WHERE tenant = ? AND name = ?;
+-- name: lanes    of a subscription: its id, or its id, a slash and a number ('0' follows the slash)
+SELECT no, name FROM lane WHERE tenant = :tenant AND (name = :name OR (name >= :name || '/' AND name < :name || '0'));
+
+-- name: holds
+SELECT EXISTS (SELECT 1 FROM fresh WHERE lane = :lane) OR EXISTS (SELECT 1 FROM later WHERE lane = :lane);
 
 -- name: lane_numbers
 SELECT no FROM lane WHERE tenant = ?;
