@@ -149,8 +149,12 @@ async def other_methods_are_refused(target: ReceiverTarget) -> None:
 async def a_missing_id_is_refused(target: ReceiverTarget) -> None:
     header = target.kind.id_header
     await target.refuses("HDR-012", without(target.signed(target.delivery()), header), "a delivery without an id")
+
+
+@check("HDR-014", needs=("signed-id", "header-id"), polite=True)
+async def an_empty_id_is_refused(target: ReceiverTarget) -> None:
     empty = target.signed(target.delivery(event_id=""))
-    await target.refuses("HDR-012", empty, "a delivery with an empty id, signed so")
+    await target.refuses("HDR-014", empty, "a delivery with an empty id, signed so")
 
 
 @check("HDR-013")

@@ -164,7 +164,7 @@ async def a_second_id_beside_the_signed_one_has_no_effect(target: ReceiverTarget
         delivery = target.delivery()
         message = target.signed(delivery)
         await target.deliver(message, note="a genuine delivery")
-        before = await target.effects()
+        before = await target.baseline()
         other = target.new_id()
         doubled = replaced(message, header, *((delivery.id, other) if first else (other, delivery.id)))
         await target.deliver(doubled, note="its replay with a second id")

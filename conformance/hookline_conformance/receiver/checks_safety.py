@@ -173,7 +173,7 @@ def _hostile(target: ReceiverTarget) -> list[_Hostile]:
 @check("SAF-014", needs=("effects",))
 async def hostile_input_has_no_effect(target: ReceiverTarget) -> None:
     for hostile in _hostile(target):
-        before = await target.effects()
+        before = await target.baseline()
         await target.send(hostile.pieces, note=hostile.what, end=True, seconds=5.0)
         await target.no_effects("SAF-014", before, hostile.what)
 

@@ -266,7 +266,7 @@ async def a_refused_signature_has_no_effect(target: ReceiverTarget) -> None:
         "a malformed signature": replaced(target.signed(target.delivery()), kind.signature_header, "v1,x"),
     }
     for what, message in forged.items():
-        before = await target.effects()
+        before = await target.baseline()
         await target.deliver(message, note=what)
         await target.no_effects("SIG-018", before, f"a delivery with {what}")
 

@@ -99,11 +99,11 @@ async def a_second_fresh_timestamp_does_not_help(target: ReceiverTarget) -> None
 @check("TIM-012", needs=("timestamped", "effects"), polite=True)
 async def a_refused_timestamp_has_no_effect(target: ReceiverTarget) -> None:
     for age in (86_400, 7_200):
-        before = await target.effects()
+        before = await target.baseline()
         answer = await target.deliver(target.signed(target.delivery(age=age)), note="a stale delivery")
         if not answer.accepted:  # whether it must be refused, the other checks say
             await target.no_effects("TIM-012", before, "a stale delivery that was refused")
-    before = await target.effects()
+    before = await target.baseline()
     answer = await target.deliver(target.kind.unstamped(target.signed(target.delivery())), note="a delivery without a timestamp")
     await target.no_effects("TIM-012", before, "a delivery without a timestamp")
 

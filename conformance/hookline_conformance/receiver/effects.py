@@ -33,6 +33,19 @@ class Effects:
         return self.counts.get(event_id, 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """The effects at a moment, and the ids that were acknowledged until then and have no effect yet: `pending`."""
+
+    effects: Effects
+    pending: frozenset[str] = frozenset()
+
+    def until(self, now: Effects) -> int:
+        """How many effects came since, the late ones of what had been acknowledged before not among them."""
+        late = sum(1 for event_id in self.pending if now.of(event_id))
+        return now.total - self.effects.total - late
+
+
 class _Reading(BaseModel):
     model_config = ConfigDict(strict=True)
     effects: dict[str, NonNegativeInt]

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from hookline_conformance.check import Violation, check
 from hookline_conformance.explore import Mode, Portal, run_machine
-from hookline_conformance.receiver.effects import Effects
+from hookline_conformance.receiver.effects import Baseline
 from hookline_conformance.receiver.target import ReceiverTarget
 from hookline_conformance.schemes.scheme import Delivery, without
 
@@ -32,7 +32,7 @@ class Sequence(RuleBasedStateMachine):
         self._secret = target.secrets[0]
         self._restarts = 0
         self._steps: list[str] = []
-        self._before: Effects | None = self._ask(target.effects())
+        self._before: Baseline | None = self._ask(target.baseline())
 
     def _ask(self, coroutine: Coroutine[Any, Any, _T]) -> _T | None:
         if self._portal.spent:
@@ -139,7 +139,7 @@ class Sequence(RuleBasedStateMachine):
             if effects.of(delivery.id) != 1:  # it may be late: look again, and wait
                 await self._target.has_effects(REQUIREMENT, delivery.id, 1, f"event {number}")
                 effects = await self._target.effects()
-        total = effects.total - (self._before.total if self._before is not None else 0)
+        total = self._before.until(effects) if self._before is not None else effects.total
         if total != len(self._sent):
             raise Violation(
                 REQUIREMENT,

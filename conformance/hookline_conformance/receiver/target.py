@@ -8,6 +8,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from hypothesis.strategies import SearchStrategy
@@ -16,11 +17,11 @@ from typing_extensions import override
 from hookline_conformance.check import Check, Lack, NoVerdict, Target, Violation
 from hookline_conformance.exchange import Exchange
 from hookline_conformance.explore import for_all
-from hookline_conformance.receiver.effects import Effects, EffectsProbe, run_command
+from hookline_conformance.receiver.effects import Baseline, Effects, EffectsProbe, run_command
 from hookline_conformance.receiver.payload import write
 from hookline_conformance.receiver.wire import PLAIN, Address, Answer, Connection, Shape, Silence, encode, send
 from hookline_conformance.requirement import Binds
-from hookline_conformance.schemes.scheme import Delivery, Message, Scheme
+from hookline_conformance.schemes.scheme import Delivery, Message, Mismatch, Scheme
 from hookline_conformance.schemes.standard import PRIVATE, Standard
 
 Restart = str | Callable[[], Awaitable[None]]
@@ -84,6 +85,7 @@ class ReceiverTarget(Target):
         self._count = 0
         self._next_request = 0.0
         self._lag = 0.0
+        self._pending: set[str] = set()
         self._journal: deque[Exchange] = deque(maxlen=_KEPT_EXCHANGES)
 
     @property
@@ -207,7 +209,11 @@ class ReceiverTarget(Target):
     async def deliver(self, message: Message, shape: Shape = PLAIN, *, note: str = "") -> Answer:
         """Send a message over a connection of its own; the exchange is kept for the report."""
         head, body = encode(message, shape)
-        return await self.send([head + body], note=note)
+        answer = await self.send([head + body], note=note)
+        if answer.accepted and self._probe is not None:
+            with suppress(Mismatch):
+                self._pending.add(self.kind.read(message).id)
+        return answer
 
     async def send(
         self, pieces: Sequence[bytes], *, note: str = "", pause: float = 0.0, end: bool = False, seconds: float | None = None
@@ -259,24 +265,29 @@ class ReceiverTarget(Target):
         """Hold a law against generated values; raises the violation with the smallest value found."""
         await for_all(self.plan, strategy, law, fails=(Violation,), share=share)
 
-    async def no_effects(self, requirement: str, before: Effects, what: str) -> None:
+    async def baseline(self) -> Baseline:
+        """The effects at this moment, to tell later what came since; needs a probe."""
+        effects = await self._read()
+        return Baseline(effects=effects, pending=frozenset(self._pending))
+
+    async def no_effects(self, requirement: str, before: Baseline, what: str) -> None:
         """Raise a `Violation` unless nothing took effect since `before`."""
-        total = (await self.effects()).total
-        if total != before.total:
-            raise Violation(
-                requirement,
-                expected=f"no effect of {what}",
-                got=_times(total - before.total),
-                exchanges=self.exchanges(),
-            )
+        came = before.until(await self.effects())
+        if came:
+            raise Violation(requirement, expected=f"no effect of {what}", got=_times(came), exchanges=self.exchanges())
 
     async def effects(self) -> Effects:
         """The effects so far, lag waited for; needs a probe."""
-        if self._probe is None:
-            raise NoVerdict("there is no effects probe")
         if self._lag:
             await asyncio.sleep(self._lag)
-        return await self._probe.read()
+        return await self._read()
+
+    async def _read(self) -> Effects:
+        if self._probe is None:
+            raise NoVerdict("there is no effects probe")
+        effects = await self._probe.read()
+        self._pending -= effects.counts.keys()
+        return effects
 
     async def has_effects(self, requirement: str, event_id: str, expected: int, what: str) -> None:
         """Raise a `Violation` unless the event took effect this often; waits for an effect that is missing."""

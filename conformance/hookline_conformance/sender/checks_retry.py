@@ -253,7 +253,7 @@ async def what_waits_outlives_a_kill(target: SenderTarget) -> None:
         await scene.emit()
         await scene.answered()
         await target.adapter.restart(kill=True)
-        await scene.must_retry("RTY-114", 2, "a failure and a kill of the sender")
+        await scene.must_retry("RTY-114", 2, "a failure and a kill of the sender", extra=target.recovery)
 
 
 @check("RTY-115", needs=("kill",))
@@ -265,9 +265,9 @@ async def what_is_on_the_wire_outlives_a_kill(target: SenderTarget) -> None:
             raise NotChecked("the first request never came")
         await target.adapter.restart(kill=True)
         if not scene.delays:
-            came = await scene.arrived(2)
+            came = await scene.endpoint.wait(2, target.patience + target.recovery)
         else:
-            came = await scene.retried(2)
+            came = await scene.retried(2, extra=target.recovery)
         scene.expect(came, "RTY-115", "another attempt after the kill", "none")
 
 

@@ -78,7 +78,7 @@ class Story:
         if self.target.is_virtual:
             await self.target.advance(total + 60.0)
             return
-        end = time.monotonic() + total + self.target.patience
+        end = time.monotonic() + total + self.target.patience + (self.target.recovery if self.model.kills else 0.0)
         while self.model.lost() and time.monotonic() < end:
             await asyncio.sleep(0.05)
             self._judge()

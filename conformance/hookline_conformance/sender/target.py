@@ -55,6 +55,11 @@ class SenderTarget(Target):
         return self.capabilities.scheme
 
     @property
+    def recovery(self) -> float:
+        """Seconds that a sender may need behind a kill: where several processes share the work, one must be seen to be dead."""
+        return 6 * self.patience
+
+    @property
     def is_virtual(self) -> bool:
         """Whether the sender's clock can be moved."""
         return Feature.VIRTUAL_CLOCK in self.capabilities.features

@@ -12,6 +12,6 @@ exports.serve = (handler) =>
       size += chunk.length;
       if (size <= 4 * 1024 * 1024) chunks.push(chunk);
     });
-    request.on("end", () => answer(size > 4 * 1024 * 1024 ? 413 : handler(request, Buffer.concat(chunks))));
+    request.on("end", async () => answer(size > 4 * 1024 * 1024 ? 413 : await handler(request, Buffer.concat(chunks))));
     request.on("error", () => response.destroy());
   });

@@ -1,14 +1,15 @@
 """Good receivers pass everything that applies, whatever the seed; without a probe nothing of effects is passed."""
 
-import os
+import asyncio
 import time
 
 import pytest
 from conformance.mutants.receivers.http_server import Refused, Request
 from conformance.mutants.receivers.reference import GOOD, Receiver, Standard
 from conformance.mutants.receivers.running import judge
+from conformance.seeds import SEEDS
 
-from hookline_conformance import Mode, Options, Status, load_catalogue, run
+from hookline_conformance import Binds, Mode, Options, Status, checks_binding, load_catalogue, run
 from hookline_conformance.receiver import ReceiverTarget
 from hookline_conformance.schemes import Message, Mismatch, scheme_named
 
@@ -53,15 +54,34 @@ async def test_no_check_raises_a_false_alarm_for_the_other_schemes(name: str) ->
     assert [f"{failure.requirement.id} {failure.detail}" for failure in report.failures] == []
 
 
-SEEDS = range(1, 1 + int(os.environ.get("CONFORMANCE_SEEDS", "3")))
-"""CONFORMANCE_SEEDS=200 asks for the long run."""
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_every_seed_gives_the_same_verdicts(seed: int) -> None:
-    first = await judge(Standard(), seed=0)
-    other = await judge(Standard(), seed=seed)
-    assert {v.requirement.id: v.status for v in other.verdicts} == {v.requirement.id: v.status for v in first.verdicts}
+    report = await judge(Standard(), seed=seed)
+    assert report.no_verdict == ""
+    assert {v.requirement.id: v.detail for v in report.verdicts if v.status is Status.FAILED} == {}
+    passed = {v.requirement.id for v in report.verdicts if v.status is Status.PASSED}
+    checked = {name for check in checks_binding(Binds.RECEIVER) if check.quick for name in check.requirements}
+    applicable = {item.id for item in load_catalogue().binding(Binds.RECEIVER) if item.applies_to("standard")}
+    assert passed == checked & applicable
+
+
+class Later(Standard):
+    """Acknowledges at once, and takes effect later: every seventh event half a second later, once the suite has got used to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = 0
+
+    def effect(self, event_id: str) -> None:
+        self.taken += 1
+        late = 0.5 if self.taken % 7 == 0 else 0.01
+        asyncio.get_running_loop().call_later(late, super().effect, event_id)
+
+
+async def test_effects_that_come_late_are_not_taken_for_those_of_forged_deliveries() -> None:
+    report = await judge(Later())
+    assert report.no_verdict == ""
+    assert {v.requirement.id: v.detail for v in report.failures} == {}
 
 
 async def test_without_a_probe_what_needs_effects_is_not_checked() -> None:

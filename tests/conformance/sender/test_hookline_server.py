@@ -6,9 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from conformance.sender.stored import options
 from crash.processes import ending, free_port, serve
+from postgres import server as shared
 
 from hookline_conformance.api import ApiTarget
+from hookline_conformance.explore import Mode
 from hookline_conformance.runner import Options, run
 from hookline_conformance.sender import SenderTarget
 from hookline_conformance.sender.adapters.hookline_v1 import HooklineAdapter, Restart
@@ -22,12 +25,12 @@ NEEDS_PRODUCTION = {"SAF-105", "SAF-106", "SAF-107", "SAF-109"}
 
 
 @asynccontextmanager
-async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, Restart]]:
+async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> AsyncIterator[tuple[str, Restart]]:
     authority = tmp_path / "authority.pem"
     authority.write_bytes(trusted().pem)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
     port = free_port()
-    async with ending([await serve(tmp_path, port)]) as processes:
+    async with ending([await serve(tmp_path, port, *options)]) as processes:
 
         async def restart(kill: bool) -> None:
             process = processes.pop()
@@ -36,7 +39,7 @@ async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
             else:
                 process.signal(signal.SIGTERM)
                 await process.ended(within=60.0)
-            processes.append(await serve(tmp_path, port))
+            processes.append(await serve(tmp_path, port, *options))
 
         yield f"127.0.0.1:{port}", restart
 
@@ -60,6 +63,27 @@ async def test_the_server_passes_everything_that_binds_the_api(tmp_path: Path, m
         report = await run(ApiTarget(address), Options(seed=4))
     assert faults(report) == {}
     assert {one.status for one in report.verdicts} == {Status.PASSED}
+
+
+async def test_the_server_on_postgresql_passes_everything_that_binds_a_sender(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = shared.server()
+    async with server(tmp_path, monkeypatch, "--store", store.url(store.database())) as (address, restart):
+        adapter = HooklineAdapter(address, restart=restart, trusts_authority=True)
+        report = await run(SenderTarget(adapter, name="hookline"), options(seed=4))
+    assert {name: detail for name, detail in faults(report).items() if "quick mode" not in detail} == {}
+    unsupported = {one.requirement.id for one in report.verdicts if one.status is Status.UNSUPPORTED}
+    assert unsupported <= NEEDS_VIRTUAL_TIME | NEEDS_PRODUCTION
+
+
+async def test_the_server_on_postgresql_passes_everything_that_binds_the_api(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = shared.server()
+    async with server(tmp_path, monkeypatch, "--store", store.url(store.database())) as (address, _):
+        report = await run(ApiTarget(address), Options(seed=4, mode=Mode.QUICK))
+    assert {name: detail for name, detail in faults(report).items() if "quick mode" not in detail} == {}
 
 
 async def test_a_server_that_is_not_there_reaches_no_verdict() -> None:

@@ -2,7 +2,10 @@
 
 import pytest
 from conformance.mutants.senders.making import Mutant, make, mutants
+from conformance.seeds import SEEDS
 
+from hookline_conformance.check import checks_binding
+from hookline_conformance.explore import Mode
 from hookline_conformance.requirement import Binds, load_catalogue
 from hookline_conformance.runner import Options, run
 from hookline_conformance.sender import SenderTarget
@@ -30,6 +33,15 @@ async def test_the_good_sender_passes_everything() -> None:
     assert report.no_verdict == ""
     assert {verdict.requirement.id: verdict.detail for verdict in report.verdicts if verdict.status is not Status.PASSED} == {}
     assert report.exit_code == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_every_seed_gives_the_good_sender_the_same_verdicts(seed: int) -> None:
+    report = await run(SenderTarget(make(), name="reference"), Options(seed=seed, mode=Mode.QUICK))
+    assert report.no_verdict == ""
+    quick = {name for check in checks_binding(Binds.SENDER) if check.quick for name in check.requirements}
+    assert {verdict.requirement.id for verdict in report.verdicts if verdict.status is Status.PASSED} == quick
+    assert [verdict.requirement.id for verdict in report.verdicts if verdict.status is Status.FAILED] == []
 
 
 @pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: mutant.name)

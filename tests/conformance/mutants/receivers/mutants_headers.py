@@ -209,6 +209,9 @@ mutant(
 )
 
 
+mutant("HDR-014", "takes an empty id for one", "event_id", lambda self, request: self.header(request, "webhook-id") or "none")
+
+
 @broken("HDR-013", "does not know chunk extensions", "line")
 async def _(self: Receiver, reader: asyncio.StreamReader) -> str:
     line = await Receiver.line(self, reader)

@@ -26,7 +26,9 @@ fn verify(asked: &Value, body: &[u8]) -> Result<(), Box<dyn Error>> {
 fn sign(asked: &Value, body: &[u8]) -> Result<Value, Box<dyn Error>> {
     let (id, now) = (text(asked, "id"), asked["now"].as_i64().unwrap_or_default());
     let signature = Webhook::new(text(asked, "secret"))?.sign(id, now, body)?;
-    Ok(json!({ "webhook-id": id, "webhook-timestamp": now.to_string(), "webhook-signature": signature }))
+    Ok(
+        json!({ "webhook-id": id, "webhook-timestamp": now.to_string(), "webhook-signature": signature }),
+    )
 }
 
 fn answer(line: &str) -> Result<Value, Box<dyn Error>> {
@@ -44,7 +46,8 @@ fn answer(line: &str) -> Result<Value, Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = stdout();
     for line in stdin().lock().lines() {
-        let verdict = answer(&line?).unwrap_or_else(|fault| json!({ "failure": fault.to_string() }));
+        let verdict =
+            answer(&line?).unwrap_or_else(|fault| json!({ "failure": fault.to_string() }));
         writeln!(out, "{verdict}")?;
         out.flush()?;
     }
