@@ -15,7 +15,7 @@ SERVER_STAMP := $(VENV)/.installed-server
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint types layers proto proto-check buf bench chaos readme conformance-docs format interop clean
+.PHONY: help demo serve test lint types layers proto proto-check buf bench chaos simulate soak readme conformance-docs format interop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ bench: $(DEV_STAMP) ## measure; a table, and benchmarks/results/latest.json; BEN
 
 chaos: $(DEV_STAMP) ## kill and stop replicas, restart PostgreSQL, break connections; an account of every event (KILLS=1000 SEED=…)
 	PYTHONPATH=tests $(BIN)/python -m chaos --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED))
+
+simulate: $(DEV_STAMP) ## the engine in a world of its own with an enemy, seed by seed; SEEDS=5000 FIRST=… BUG=…
+	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(or $(SEEDS),2000) $(if $(FIRST),--first $(FIRST)) $(if $(BUG),--bug $(BUG))
+
+soak: $(DEV_STAMP) ## a server under a steady mixed load: is what it holds flat, is its account right? (MINUTES=30 SOAK_ARGS="--store postgresql")
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) $(SOAK_ARGS)
 
 readme: $(DEV_STAMP) ## run what the README says
 	$(BIN)/python scripts/check_readme.py

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from benchmarks import across, bare_grpc, bare_loop, bare_store, postgres, served, verification
+from benchmarks import across, bare_grpc, bare_loop, bare_store, noisy, postgres, served, verification
 from benchmarks.figure import Figure, keep, table
 from benchmarks.receiver import ReceiverProcess, fastest_loop
 
@@ -166,6 +166,8 @@ async def run(parts: list[str], scale: float, *, large: bool) -> list[Figure]:
             figures += await shared(receiver.url, scale)
         if "neighbours" in parts:
             figures += await neighbours(receiver.url, scale)
+        if "noisy" in parts:
+            figures += await noisy.measure(receiver.url, scale, large=large)
         if "postgres" in parts:
             figures += await postgres.measure(receiver.url, scale, large=large)
     if "backlog" in parts:
@@ -177,12 +179,12 @@ async def run(parts: list[str], scale: float, *, large: bool) -> list[Figure]:
 
 def main() -> None:
     """Measure, print the table, keep the results."""
-    every = ["throughput", "idle", "across", "neighbours", "backlog", "verification", "postgres"]
+    every = ["throughput", "idle", "across", "neighbours", "noisy", "backlog", "verification", "postgres"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="hookline's benchmarks")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(every)}; all if none is named")
     parser.add_argument("--scale", type=float, default=1.0, help="shorter or longer runs (1.0)")
     parser.add_argument(
-        "--large", action="store_true", help="postgres: claims among millions of rows, minutes more; keeps the plan"
+        "--large", action="store_true", help="postgres: claims among millions of rows; noisy: a million behind; minutes more"
     )
     arguments = parser.parse_args()
     parts = arguments.parts or every

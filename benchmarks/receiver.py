@@ -10,6 +10,10 @@ What it answers stands in the path, or else in the mode:
     /ok/…            200
     /status/503/…    503 (any three digits)
     /hang/…          never
+    /drip/…          200, and then the body a byte at a time, so that it never ends in time
+    /reset/…         the connection is reset
+    /flaky/3/…       503 to every third request (any number), else 200
+    /phased/20/…     200 and 503 in turn, for so many seconds each
     anything else    as `--mode` says: ok, count → 200; fail → 503; hang → never
 
 Every mode but `ok` keeps account, by path. The control endpoint reads it, in-band:
@@ -28,11 +32,14 @@ import asyncio
 import json
 import math
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from types import TracebackType
 from typing import Final, cast
@@ -49,6 +56,22 @@ OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 MODES: Final = ("ok", "count", "fail", "hang")
 LARGEST_HEAD: Final = 65_536
 """Bytes; a longer head is not a webhook."""
+DRIPPED: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+DRIP: Final = 0.25
+"""Seconds between two bytes of an answer that drips."""
+RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time: closing resets the connection."""
+
+
+class Refusal(Enum):
+    """How a request is not answered."""
+
+    HANG = 1
+    DRIP = 2
+    RESET = 3
+
+
+REFUSALS: Final = {b"hang": Refusal.HANG, b"drip": Refusal.DRIP, b"reset": Refusal.RESET}
 
 
 def reply(status: int, body: bytes = b"", content_type: str = "text/plain") -> bytes:
@@ -82,9 +105,11 @@ class Receiver:
         self.status = 503
         self.record_arrivals = False
         self.accounts: dict[bytes, Account] = {}
+        self.asked: dict[bytes, int] = {}
+        """Requests of each path that is answered by their number."""
 
-    def answer(self, path: bytes, head: bytes, body: bytes) -> bytes | None:
-        """The bytes that answer a request, or None if it is to hang."""
+    def answer(self, path: bytes, head: bytes, body: bytes) -> bytes | Refusal:
+        """The bytes that answer a request, or how it is refused an answer."""
         if path.startswith(b"/control/"):
             return self.control(path.decode("ascii", "replace"))
         mode = self.mode
@@ -92,13 +117,25 @@ class Receiver:
             self.note(path, head, body)
         if path.startswith(b"/ok/"):
             return OK
-        if path.startswith(b"/hang/"):
-            return None
-        if path.startswith(b"/status/"):
-            return reply(int(path[8:11]))
+        if (found := self.named(path)) is not None:
+            return found
         if mode in {"ok", "count"}:
             return OK
-        return reply(self.status) if mode == "fail" else None
+        return reply(self.status) if mode == "fail" else Refusal.HANG
+
+    def named(self, path: bytes) -> bytes | Refusal | None:
+        """What the path asks for; None if it leaves it to the mode."""
+        match path.split(b"/", 3)[1:]:
+            case [b"hang" | b"drip" | b"reset" as how, *_]:
+                return REFUSALS[how]
+            case [b"status", status, *_]:
+                return reply(int(status))
+            case [b"flaky", every, *_]:
+                self.asked[path] = asked = self.asked.get(path, 0) + 1
+                return OK if asked % int(every) else reply(503)
+            case [b"phased", seconds, *_]:
+                return reply(503) if int(time.time() / float(seconds)) % 2 else OK
+        return None
 
     def note(self, path: bytes, head: bytes, body: bytes) -> None:
         """Keep account of a request."""
@@ -191,10 +228,16 @@ class Connection(asyncio.Protocol):
         self._receiver = receiver
         self._rest = b""
         self._hangs = False
+        self._drip: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A sender is here."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one, but does not derive from it
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The sender has gone, or was cut off."""
+        if self._drip is not None:
+            self._drip.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that is complete."""
@@ -223,14 +266,27 @@ class Connection(asyncio.Protocol):
                 break
             path_start = head.index(b" ") + 1
             answer = self._receiver.answer(head[path_start : head.index(b" ", path_start)], head, data[end + 4 : body_end])
-            if answer is None:
+            if isinstance(answer, Refusal):
                 self._hangs = True
+                self._refuse(answer)
                 break
             answers.append(answer)
             start = body_end
         self._rest = data[start:] if start < size and not self._hangs else b""
         if answers:
             self._transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
+
+    def _refuse(self, how: Refusal) -> None:
+        if how is Refusal.DRIP:
+            self._transport.write(DRIPPED)
+            self._next_drop()
+        elif how is Refusal.RESET:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self._transport.abort()
+
+    def _next_drop(self) -> None:
+        self._transport.write(b".")
+        self._drip = asyncio.get_running_loop().call_later(DRIP, self._next_drop)
 
 
 async def serve(host: str, port: int, mode: str) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from hookline_proto.v1 import (
     subscription_service_pb2_grpc,
 )
 
+ROOT: Final = Path(__file__).parent.parent
 PADDING: Final = "x" * 430
 START: Final = 20.0
 """Seconds in which the server must listen."""
@@ -56,14 +57,16 @@ def free_port() -> int:
 class ServerProcess:
     """`hookline serve` on a store of its own."""
 
-    def __init__(self, folder: Path, store: str = "") -> None:
-        """Keep data in `folder`, or in the store that `store` names."""
+    def __init__(
+        self, folder: Path, store: str = "", *, program: Sequence[str] = ("hookline_server.cli",), options: Sequence[str] = ()
+    ) -> None:
+        """Keep data in `folder`, or in the store that `store` names. `program` is the module to run, with what comes first."""
         self.port = free_port()
         self.target = f"127.0.0.1:{self.port}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")}
-        command = [sys.executable, "-m", "hookline_server.cli", "serve", "--dev", "--port", str(self.port)]
-        command += ["--data-dir", str(folder), "--log-level", "error", *(["--store", store] if store else [])]
-        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-m", *program, "serve", "--dev", "--port", str(self.port), "--data-dir", str(folder)]
+        command += ["--log-level", "error", *(["--store", store] if store else []), *options]
+        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, cwd=ROOT)
         self.memory = psutil.Process(self.process.pid)
 
     def rss(self) -> float:
