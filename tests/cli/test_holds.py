@@ -178,7 +178,7 @@ def test_the_delivery_is_named_behind_which_one_of_the_same_key_waits_and_its_en
 
 
 def test_an_open_breaker_is_named_with_its_cause_and_its_end_and_a_resume_closes_it(subscribe: Callable[..., Subscribed]) -> None:
-    site = subscribe("--retry", "100ms", "--breaker", "2:1.0:10m:10m")
+    site = subscribe("--retry", "100ms", "--max-attempts", "10", "--breaker", "2:1.0:10m:10m")
     first, second = site.emit(), site.emit()
     why, release = site.held(second, "breaker")
     assert "the circuit breaker is open after 2 failures in a row" in why
