@@ -266,7 +266,7 @@ def test_an_id_that_holds_what_stands_beside_it_in_the_template_is_refused():
     made.verify(signed, ["k"], NOW)
     shifted = replace(with_value(signed, "x-id", "evt_1.a"), body=b"b")
     assert fault(made, shifted, ["k"]) is SignatureFault.MALFORMED_HEADER
-    with pytest.raises(InvalidArgument, match="'.' stands beside the id"):
+    with pytest.raises(InvalidArgument, match=r"'\.' stands beside"):
         made.sign(SignableRequest(url=URL, body=b"", id="evt_1.a"), ["k"], NOW)
 
 
