@@ -14,6 +14,7 @@ from sqlalchemy.orm import sessionmaker
 
 from hookline.receiver import AsyncTransactions, ReceivedEvent, SqliteTransactions, Transactions
 from hookline.receiver.transactions.asyncpg import AsyncpgTransactions
+from hookline.receiver.transactions.django import DjangoTransactions
 from hookline.receiver.transactions.psycopg import PsycopgTransactions
 from hookline.receiver.transactions.sqlalchemy import AsyncSqlAlchemyTransactions, SqlAlchemyTransactions
 
@@ -212,6 +213,16 @@ async def with_asyncpg(_: Path, postgres: Callable[[], str]) -> AsyncIterator[Da
         )
 
 
+def _write_django(connection: Any, event_id: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO effect (id) VALUES (%s)", [event_id])
+
+
+def _run_django(connection: Any, sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
 @asynccontextmanager
 async def with_django(_: Path, __: Callable[[], str]) -> AsyncIterator[Database]:
     import asyncio
@@ -220,21 +231,33 @@ async def with_django(_: Path, __: Callable[[], str]) -> AsyncIterator[Database]
 
     await asyncio.to_thread(django_site.setup)
 
-    def write(connection: Any, event_id: str) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO effect (id) VALUES (%s)", [event_id])
-
-    def run(connection: Any, sql: str) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-
     def effects(event_id: str) -> int:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as threads:  # Django refuses to wait for a database on an event loop
             return threads.submit(django_site.effects, event_id).result()
 
-    yield Database(transactions=django_site.TRANSACTIONS, write=write, commit=lambda each: each.commit(), run=run, effects=effects)
+    yield Database(
+        transactions=django_site.TRANSACTIONS,
+        write=_write_django,
+        commit=lambda each: each.commit(),
+        run=_run_django,
+        effects=effects,
+    )
+
+
+@asynccontextmanager
+async def with_django_on_postgres(_: Path, postgres: Callable[[], str]) -> AsyncIterator[Database]:
+    from receiver import django_site
+
+    uri = postgres()
+    yield Database(
+        transactions=DjangoTransactions(django_site.on_postgres(psycopg.conninfo.conninfo_to_dict(uri))),
+        write=_write_django,
+        commit=lambda each: each.commit(),
+        run=_run_django,
+        effects=postgres_effects(uri),
+    )
 
 
 async def setup(database: Database) -> None:
@@ -258,4 +281,5 @@ OPENERS: dict[str, Opener] = {
     "psycopg": with_psycopg,
     "asyncpg": with_asyncpg,
     "django": with_django,
+    "django-postgres": with_django_on_postgres,
 }
