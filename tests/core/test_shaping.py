@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from hookline.body import render
 from hookline.body.cel import ExpressionError, compile_filter, compile_transform
+from hookline.body.cel_cost import LABEL, SIZES
 from hookline.body.cel_process import Done, Task, perform, task
 from hookline.body.cel_values import LARGEST_OUTPUT, ShapingError
 from hookline.body.fields import allow, split_path
 from hookline.body.shape import reshaped
 from hookline.errors import InvalidArgument
 from hookline.model import BodyFormat, Event, SubscriptionSpec
-from hookline.validation import check_subscription
+from hookline.validation import check_subscription, text
+from hookline.validation import event as validated
 
 
 def event(data: bytes = b"{}", **fields) -> Event:
@@ -234,8 +236,97 @@ def test_what_is_simple_is_evaluated_on_the_spot() -> None:
         "event.type == 'x'",
         "event.data.items.exists(i, i.sku == 'b') && event.data.amount > 1",
         "event.type.matches('^a')",
+        "event.type.matches('^(invoice|order)[.](paid|due)$') && event.labels.env.matches('^prod')",
+        "event.data.customer.name.matches('[a-z]+@example[.]com$')",
     ):
         assert compile_filter(source).cheap(INVOICE)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *(
+            "\\w*" * 33 + "!",
+            "\\d",
+            "\\pL",
+            "\\p{Greek}+",
+            "\\bpaid",
+            "\\s",
+            "[\\w-]+",
+            "[[:alpha:]]",
+            "[à-ÿ]",
+            "(?i)paid",
+            "(?s).",
+            "a{2}",
+        ),
+        *("a?" * 60, "(a|b)*a" + "(a|b)" * 12 + "c", ".*a" + "." * 30 + "c", "x" * 201),
+    ],
+)
+def test_a_pattern_of_which_no_small_bound_is_known_is_never_matched_on_the_spot(pattern: str) -> None:
+    filtering = compile_filter(f"event.data.s.matches({json.dumps(pattern)})")
+    assert not filtering.cheap(event(b'{"s": "%s"}' % (b"a" * 1_900)))
+
+
+def test_a_pattern_is_matched_on_the_spot_in_a_text_that_is_short_enough_for_it() -> None:
+    for pattern, length in (("paid", 16_000), ("^invoice[.]", 16_000), ("[a-z]*!", 4_000), ("[a-z]+@[a-z]+[.]com$", 1_900)):
+        filtering = compile_filter(f"event.data.s.matches('{pattern}')")
+        assert filtering.cheap(event(b'{"s": "%s"}' % (b"a" * length)))
+    assert not compile_filter("event.data.s.matches('[a-z]*!')").cheap(event(b'{"s": "%s"}' % (b"a" * 16_000)))
+    assert not compile_filter(" || ".join(["event.data.s.matches('[a-z]*!')"] * 9)).cheap(event(b'{"s": "%s"}' % (b"a" * 1_900)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'{"s": [%s]}' % b",".join([b'"a"'] * 3_900), b"[" + b",".join([b"[]"] * 400) + b"]", b'{"a":' * 570 + b"1" + b"}" * 570],
+)
+def test_data_that_takes_long_to_be_handed_over_is_not_read_on_the_spot(data: bytes) -> None:
+    assert len(data) < 16_384
+    assert not compile_filter("event.data.s == 'x'").cheap(event(data))
+    assert compile_filter("event.type == 'x'").cheap(event(data))
+
+
+def test_no_field_of_an_event_is_larger_than_is_assumed() -> None:
+    assert SIZES["type"][0] >= text.LONGEST_TYPE
+    assert SIZES["source"][0] >= text.LONGEST_URI * 4
+    assert SIZES["subject"][0] >= validated.LONGEST_SUBJECT * 4
+    assert LABEL >= text.LONGEST_LABEL_VALUE * 4
+    assert SIZES["labels"] == (text.MOST_LABELS * (LABEL + 128), text.MOST_LABELS)
+
+
+def nest(levels: int, innermost: bytes) -> bytes:
+    return b"[" * levels + innermost + b"]" * levels
+
+
+@pytest.mark.parametrize("levels", [1, 100, 400, 511])
+def test_data_as_deep_as_may_be_is_shaped(levels: int) -> None:
+    deep = event(nest(levels, b'{"a":1,"b":2}'))
+    assert allow(["a"]).select(deep) == nest(levels, b'{"a":1}')
+    assert compile_transform("event.data").transform(deep) == deep.data
+
+
+def test_what_a_transform_makes_is_no_deeper_than_what_is_taken() -> None:
+    with pytest.raises(ShapingError, match="deeper than 512"):
+        compile_transform("[event.data]").transform(event(nest(512, b"1")))
+
+
+def test_fields_of_data_that_takes_long_to_go_through_are_not_selected_on_the_spot() -> None:
+    text = b'{"a":"%s"}' % (b"x" * 200_000)
+    for data, cheap in (
+        (text, True),
+        (nest(4, text), True),
+        (nest(150, text), False),
+        (nest(400, b'{"a":1}'), True),
+        (b"[" + b",".join([b'{"a":1}'] * 2_000) + b"]", False),
+        (b"[" + b",".join([b"1"] * 3_000) + b"]", True),
+        (b"[" + b"{}," * 2_000 + text + b"]", False),
+    ):
+        assert allow(["a"]).cheap(event(data)) is cheap
+
+
+def test_data_that_cannot_be_gone_through_fails_visibly() -> None:
+    for data in (nest(3_000, b"1"), b'{"a":', b"[1,"):
+        with pytest.raises(ShapingError, match="cannot be gone through"):
+            allow(["a"]).select(event(data))
 
 
 def paths_of(value, way=()):

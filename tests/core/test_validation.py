@@ -213,7 +213,19 @@ def test_a_secret_or_password_never_stands_in_the_error(secret):
 
 @pytest.mark.parametrize(
     "name",
-    ["Host", "content-length", "Transfer-Encoding", "connection", "Content-Type", "user-agent", "webhook-id", "WEBHOOK-X", "ce-id"],
+    [
+        "Host",
+        "content-length",
+        "Transfer-Encoding",
+        "connection",
+        "Content-Type",
+        "user-agent",
+        "webhook-id",
+        "WEBHOOK-X",
+        "svix-id",
+        "Svix-Signature",
+        "ce-id",
+    ],
 )
 def test_headers_that_are_not_the_subscriptions_are_refused(name):
     assert subscription_faults(replace(SUBSCRIPTION, headers={name: "x"})) == {f"subscription.headers.{name}"}

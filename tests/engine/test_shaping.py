@@ -130,6 +130,20 @@ async def test_a_test_shows_what_would_be_sent_and_sends_nothing() -> None:
         assert w.receiver.seen == []
 
 
+@virtual
+async def test_filters_beyond_what_one_event_may_take_are_asked_when_it_is_sent() -> None:
+    async with world() as w:
+        for path in range(40):  # each by its upper bound a 25th of what one event may take
+            await w.subscribe(f"/{path}", filter="event.data.s.matches('[a-z]*!')")
+        await w.subscribe("/all", filter="event.data.s.matches('[a-z]*')")
+        await w.client.emit_event(EventSpec(type="a", data=b'{"s": "%s"}' % (b"a" * 1_900)))
+        await w.until_done(within=10.0)
+        assert [seen.path for seen in w.receiver.seen] == ["/all"]
+        states = await w.states()
+        assert states[DeliveryState.DELIVERED] == 1
+        assert 0 < states[DeliveryState.CANCELLED] < 40
+
+
 # What follows runs in real processes, and so in real time.
 
 HOSTILE = {
@@ -137,6 +151,9 @@ HOSTILE = {
     "strings that double": "[event.data.s]" + ".map(x, x + x)" * 12 + ".size() == 0",
     "one string many times": "event.data.n.map(i, event.data.s + event.data.s).size() == 0",
     "a pattern that is large": "event.data.s.matches('((a{0,90}){0,90}){0,90}b')",
+    "a pattern of every letter there is": "event.data.s.matches('" + r"\\w*" * 33 + "!')",
+    "a pattern whose automaton is large": "event.data.s.matches('(a|b)*a" + "(a|b)" * 25 + "c')",
+    "many patterns": " || ".join([r"event.data.s.matches('\\pL*!')"] * 40),
     "a list within itself": "event.data.n.all(i, event.data.n == event.data.n)",
 }
 

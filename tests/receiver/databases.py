@@ -14,6 +14,7 @@ from sqlalchemy.orm import sessionmaker
 
 from hookline.receiver import AsyncTransactions, ReceivedEvent, SqliteTransactions, Transactions
 from hookline.receiver.transactions.asyncpg import AsyncpgTransactions
+from hookline.receiver.transactions.django import DjangoTransactions
 from hookline.receiver.transactions.psycopg import PsycopgTransactions
 from hookline.receiver.transactions.sqlalchemy import AsyncSqlAlchemyTransactions, SqlAlchemyTransactions
 
@@ -23,11 +24,15 @@ INSERT = "INSERT INTO effect (id) VALUES (:id)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """`write` has the effect of an event in a transaction; `commit` ends the transaction, as no handler should."""
+    """`write` has the effect of an event in a transaction; `commit` ends the transaction, as no handler should.
+
+    `run` has the database do a statement.
+    """
 
     transactions: Transactions[Any] | AsyncTransactions[Any]
     write: Callable[[Any, str], Any]
     commit: Callable[[Any], Any] | None
+    run: Callable[[Any, str], Any]
     effects: Callable[[str], int]
 
     @property
@@ -103,6 +108,22 @@ async def _write_asyncpg(connection: Any, event_id: str) -> None:
     await connection.execute("INSERT INTO effect (id) VALUES ($1)", event_id)
 
 
+def _run(opened: Any, sql: str) -> None:
+    opened.execute(sql)
+
+
+async def _run_async(opened: Any, sql: str) -> None:
+    await opened.execute(sql)
+
+
+def _run_alchemy(opened: Any, sql: str) -> None:
+    opened.execute(text(sql))
+
+
+async def _run_alchemy_async(opened: Any, sql: str) -> None:
+    await opened.execute(text(sql))
+
+
 async def _commit_async(opened: Any) -> None:
     await opened.commit()
 
@@ -110,14 +131,20 @@ async def _commit_async(opened: Any) -> None:
 @asynccontextmanager
 async def sqlite(path: Path, _: Callable[[], str]) -> AsyncIterator[Database]:
     made = SqliteTransactions(path / "a.db")
-    yield Database(transactions=made, write=_write_sqlite, commit=lambda each: each.commit(), effects=sqlite_effects(path / "a.db"))
+    yield Database(
+        transactions=made, write=_write_sqlite, commit=lambda each: each.commit(), run=_run, effects=sqlite_effects(path / "a.db")
+    )
 
 
 def alchemy(url: str, effects: Callable[[str], int], session: bool) -> Database:
     engine = create_engine(url)
     source: Any = sessionmaker(engine) if session else engine
     return Database(
-        transactions=SqlAlchemyTransactions(source), write=_write_alchemy, commit=lambda each: each.commit(), effects=effects
+        transactions=SqlAlchemyTransactions(source),
+        write=_write_alchemy,
+        commit=lambda each: each.commit(),
+        run=_run_alchemy,
+        effects=effects,
     )
 
 
@@ -125,7 +152,9 @@ def alchemy_async(url: str, effects: Callable[[str], int], session: bool) -> tup
     engine = create_async_engine(url, pool_size=40)
     source: Any = async_sessionmaker(engine) if session else engine
     made = AsyncSqlAlchemyTransactions(source)
-    return engine, Database(transactions=made, write=_write_alchemy_async, commit=_commit_async, effects=effects)
+    return engine, Database(
+        transactions=made, write=_write_alchemy_async, commit=_commit_async, run=_run_alchemy_async, effects=effects
+    )
 
 
 def on_sqlite(session: bool) -> Opener:
@@ -170,14 +199,28 @@ def async_on_postgres(session: bool) -> Opener:
 async def with_psycopg(_: Path, postgres: Callable[[], str]) -> AsyncIterator[Database]:
     uri = postgres()
     made = PsycopgTransactions(lambda: psycopg.connect(uri))
-    yield Database(transactions=made, write=_write_psycopg, commit=lambda each: each.commit(), effects=postgres_effects(uri))
+    yield Database(
+        transactions=made, write=_write_psycopg, commit=lambda each: each.commit(), run=_run, effects=postgres_effects(uri)
+    )
 
 
 @asynccontextmanager
 async def with_asyncpg(_: Path, postgres: Callable[[], str]) -> AsyncIterator[Database]:
     uri = postgres()
     async with asyncpg.create_pool(uri, min_size=0, max_size=40) as pool:
-        yield Database(transactions=AsyncpgTransactions(pool), write=_write_asyncpg, commit=None, effects=postgres_effects(uri))
+        yield Database(
+            transactions=AsyncpgTransactions(pool), write=_write_asyncpg, commit=None, run=_run_async, effects=postgres_effects(uri)
+        )
+
+
+def _write_django(connection: Any, event_id: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO effect (id) VALUES (%s)", [event_id])
+
+
+def _run_django(connection: Any, sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
 
 
 @asynccontextmanager
@@ -188,17 +231,33 @@ async def with_django(_: Path, __: Callable[[], str]) -> AsyncIterator[Database]
 
     await asyncio.to_thread(django_site.setup)
 
-    def write(connection: Any, event_id: str) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO effect (id) VALUES (%s)", [event_id])
-
     def effects(event_id: str) -> int:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as threads:  # Django refuses to wait for a database on an event loop
             return threads.submit(django_site.effects, event_id).result()
 
-    yield Database(transactions=django_site.TRANSACTIONS, write=write, commit=lambda each: each.commit(), effects=effects)
+    yield Database(
+        transactions=django_site.TRANSACTIONS,
+        write=_write_django,
+        commit=lambda each: each.commit(),
+        run=_run_django,
+        effects=effects,
+    )
+
+
+@asynccontextmanager
+async def with_django_on_postgres(_: Path, postgres: Callable[[], str]) -> AsyncIterator[Database]:
+    from receiver import django_site
+
+    uri = postgres()
+    yield Database(
+        transactions=DjangoTransactions(django_site.on_postgres(psycopg.conninfo.conninfo_to_dict(uri))),
+        write=_write_django,
+        commit=lambda each: each.commit(),
+        run=_run_django,
+        effects=postgres_effects(uri),
+    )
 
 
 async def setup(database: Database) -> None:
@@ -222,4 +281,5 @@ OPENERS: dict[str, Opener] = {
     "psycopg": with_psycopg,
     "asyncpg": with_asyncpg,
     "django": with_django,
+    "django-postgres": with_django_on_postgres,
 }

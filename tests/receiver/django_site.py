@@ -23,7 +23,7 @@ if not settings.configured:
     )
     django.setup()
 
-from django.db import connection
+from django.db import connection, connections
 from django.urls import path
 from receiver.sending import STANDARD
 
@@ -46,6 +46,19 @@ def setup() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE IF NOT EXISTS effect (id text)")
         cursor.execute("DELETE FROM effect")
+
+
+def on_postgres(conninfo: dict[str, str]) -> str:
+    """The alias of another database."""
+    alias = conninfo["dbname"]
+    parts = {
+        name.upper(): conninfo[key]
+        for name, key in (("name", "dbname"), ("user", "user"), ("host", "host"), ("port", "port"))
+        if key in conninfo
+    }
+    databases = {"default": {}, alias: {"ENGINE": "django.db.backends.postgresql", **parts}}
+    connections.settings[alias] = connections.configure_settings(databases)[alias]
+    return alias
 
 
 def effects(event_id: str) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -59,57 +60,69 @@ def asgi(app: Any) -> Iterator[str]:
     thread.join(30)
 
 
-def own(made: Receiver) -> Any:
-    return asgi(WebhookApp({PATH: made}))
+def own(made: Receiver, at: str = PATH) -> Any:
+    return asgi(WebhookApp({at: made}))
 
 
-def in_starlette(made: Receiver) -> Any:
-    route = starlette.routing.Route(PATH, webhook_endpoint(made), methods=["POST"])
+def in_starlette(made: Receiver, at: str = PATH) -> Any:
+    route = starlette.routing.Route(at, webhook_endpoint(made), methods=["POST"])
     return asgi(starlette.applications.Starlette(routes=[route]))
 
 
-def in_fastapi(made: Receiver) -> Any:
+def in_fastapi(made: Receiver, at: str = PATH) -> Any:
     app = fastapi.FastAPI()
-    app.add_route(PATH, webhook_endpoint(made), methods=["POST"])
+    app.add_route(at, webhook_endpoint(made), methods=["POST"])
     return asgi(app)
 
 
-def in_flask(made: Receiver) -> Any:
+def in_flask(made: Receiver, at: str = PATH) -> Any:
     app = flask.Flask(__name__)
-    app.add_url_rule(PATH, view_func=flask_view(made), methods=["POST"])
+    app.add_url_rule(at, view_func=flask_view(made), methods=["POST"])
     return wsgi(app)
 
 
-def in_django(made: Receiver) -> Any:
+def in_django(made: Receiver, at: str = PATH) -> Any:
     from django.core.wsgi import get_wsgi_application
+
+    return _django(made, at, lambda: wsgi(get_wsgi_application()))
+
+
+def in_django_over_asgi(made: Receiver, at: str = PATH) -> Any:
+    from django.core.asgi import get_asgi_application
+
+    return _django(made, at, lambda: asgi(get_asgi_application()))
+
+
+def _django(made: Receiver, at: str, server: Callable[[], Any]) -> Any:
     from django.test import override_settings
     from django.urls import path
 
     from hookline.receiver.django import webhook_view
 
     class Urls:
-        urlpatterns = [path(PATH[1:], webhook_view(made))]  # noqa: RUF012  # as Django has it
+        urlpatterns = [path(at[1:], webhook_view(made))]  # noqa: RUF012  # as Django has it
 
     @contextmanager
     def served() -> Iterator[str]:
-        with override_settings(ROOT_URLCONF=Urls), wsgi(get_wsgi_application()) as origin:
+        with override_settings(ROOT_URLCONF=Urls), server() as origin:
             yield origin
 
     return served()
 
 
-FRAMEWORKS: dict[str, Callable[[Receiver], Any]] = {
+FRAMEWORKS: dict[str, Callable[..., Any]] = {
     "its own application": own,
     "Starlette": in_starlette,
     "FastAPI": in_fastapi,
     "Flask": in_flask,
     "Django": in_django,
+    "Django over ASGI": in_django_over_asgi,
 }
 
 
 @pytest.fixture(params=FRAMEWORKS.values(), ids=FRAMEWORKS.keys())
-def serve(request: pytest.FixtureRequest) -> Callable[[Receiver], Any]:
-    made: Callable[[Receiver], Any] = request.param
+def serve(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    made: Callable[..., Any] = request.param
     return made
 
 
@@ -117,7 +130,7 @@ def send(origin: str, request: SignableRequest) -> httpx.Response:
     return httpx.post(origin + PATH, headers=list(request.headers), content=request.body, timeout=30)
 
 
-def test_a_framework_takes_an_event_once_and_gives_the_answers_of_the_table(serve: Callable[[Receiver], Any]) -> None:
+def test_a_framework_takes_an_event_once_and_gives_the_answers_of_the_table(serve: Callable[..., Any]) -> None:
     made = Receiver(STANDARD.verifier(), max_body=10_000)
     taken: list[tuple[str, bytes, str]] = []
 
@@ -148,7 +161,7 @@ def test_a_framework_takes_an_event_once_and_gives_the_answers_of_the_table(serv
 
 
 @pytest.mark.parametrize("query", ["", "?a=b%20c&d=%41", "?x"])
-def test_a_framework_hands_on_the_url_that_was_called_and_signed(serve: Callable[[Receiver], Any], query: str) -> None:
+def test_a_framework_hands_on_the_url_that_was_called_and_signed(serve: Callable[..., Any], query: str) -> None:
     hubspot = sender("hubspot")
     made = Receiver(hubspot.verifier())
     taken: list[str] = []
@@ -159,6 +172,30 @@ def test_a_framework_hands_on_the_url_that_was_called_and_signed(serve: Callable
         # By hand, since clients write URLs their own way.
         answer = raw_post(url, request)
     assert (answer, taken) == (200, ["1"])
+
+
+@pytest.mark.parametrize("name", ["hubspot", "twilio"])
+def test_a_framework_hands_on_a_path_beyond_ascii_as_it_was_called(serve: Callable[..., Any], name: str) -> None:
+    signing = sender(name)
+    made = Receiver(signing.verifier())
+    taken: list[str] = []
+    made.default(lambda event: taken.append(event.id))
+    form = {"body": b"MessageSid=1&MessageStatus=sent", "headers": FORM}
+    listed = {"body": b'[{"eventId":1,"subscriptionType":"contact.creation"}]'}
+    with serve(made, "/hü/日 x") as origin:
+        request = signing.signed(url=f"{origin}/h%C3%BC/%E6%97%A5%20x?a=%C3%BC", **(form if name == "twilio" else listed))
+        assert raw_post(request.url, request) == 200
+    assert taken == ["1"]
+
+
+@pytest.mark.parametrize("header", ["webhook-id", "webhook-signature"])
+def test_a_framework_does_not_hide_that_a_header_is_repeated(serve: Callable[..., Any], header: str) -> None:
+    made = Receiver(STANDARD.verifier())
+    made.default(lambda event: None)
+    request = standard()
+    twice = replace(request, headers=(*request.headers, (header, dict(request.headers)[header])))
+    with serve(made) as origin:
+        assert [send(origin, each).status_code for each in (twice, request)] == [401, 200]
 
 
 def raw_post(url: str, request: SignableRequest) -> int:
@@ -173,7 +210,7 @@ def raw_post(url: str, request: SignableRequest) -> int:
     return status
 
 
-def test_behind_a_proxy_the_public_origin_is_the_one_that_was_signed(serve: Callable[[Receiver], Any]) -> None:
+def test_behind_a_proxy_the_public_origin_is_the_one_that_was_signed(serve: Callable[..., Any]) -> None:
     twilio = sender("twilio")
     made = Receiver(twilio.verifier(), public_origin="https://example.com")
     taken: list[str] = []
@@ -209,7 +246,7 @@ def test_flask_hands_on_a_body_that_something_has_read_before() -> None:
     assert app.test_client().post(PATH, data=request.body, headers=dict(request.headers)).status_code == 200
 
 
-def test_a_body_in_chunks_without_a_length_is_bounded_too(serve: Callable[[Receiver], Any], request: pytest.FixtureRequest) -> None:
+def test_a_body_in_chunks_without_a_length_is_bounded_too(serve: Callable[..., Any], request: pytest.FixtureRequest) -> None:
     if "Flask" in request.node.name or "Django" in request.node.name:
         return  # their test server knows no chunks (PEP 3333 has none)
     made = Receiver(STANDARD.verifier(), max_body=1_000)

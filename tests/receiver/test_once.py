@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,62 @@ async def test_a_handler_that_ends_the_transaction_is_found_out(database: Databa
     async with client_of(WebhookApp(made)) as client:
         assert (await post(client, standard())).status_code == 503
     assert any(record.exc_info for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("statements", "writes"),
+    [(["COMMIT"], True), (["COMMIT"], False), (["COMMIT", "BEGIN"], True), (["ROLLBACK", "BEGIN"], False)],
+    ids=["ended", "ended behind all", "another one", "undone and another one"],
+)
+async def test_a_handler_that_ends_the_transaction_in_sql_is_found_out(
+    database: Database, caplog: pytest.LogCaptureFixture, statements: list[str], writes: bool
+) -> None:
+    made = receiver(database)
+
+    def handle(event: ReceivedEvent, transaction: Any) -> None:
+        for statement in statements:
+            database.run(transaction, statement)
+        if writes:
+            database.write(transaction, event.id)
+
+    async def handle_async(event: ReceivedEvent, transaction: Any) -> None:
+        for statement in statements:
+            await database.run(transaction, statement)
+        if writes:
+            await database.write(transaction, event.id)
+
+    made.default(handle_async if database.asynchronous else handle)
+    async with client_of(WebhookApp(made)) as client:
+        assert (await post(client, standard())).status_code == 503
+        # The connection is right again for who comes next.
+        good = receiver(database)
+        good.default(database.handler())
+    async with client_of(WebhookApp(good)) as client:
+        request = standard()
+        assert (await post(client, request)).status_code == 200
+        assert database.effects(dict(request.headers)["webhook-id"]) == 1
+    assert any("ended the transaction" in str(record.exc_info[1]) for record in caplog.records if record.exc_info)
+
+
+async def test_an_error_of_the_database_that_a_handler_swallows_is_not_answered_as_done(database: Database) -> None:
+    """On PostgreSQL it has undone the transaction; on SQLite only the statement, and the rest counts."""
+    made = receiver(database)
+
+    def handle(event: ReceivedEvent, transaction: Any) -> None:
+        database.write(transaction, event.id)
+        with suppress(Exception):
+            database.run(transaction, "SELECT nonsense FROM nowhere")
+
+    async def handle_async(event: ReceivedEvent, transaction: Any) -> None:
+        await database.write(transaction, event.id)
+        with suppress(Exception):
+            await database.run(transaction, "SELECT nonsense FROM nowhere")
+
+    made.default(handle_async if database.asynchronous else handle)
+    request = standard()
+    async with client_of(WebhookApp(made)) as client:
+        status = (await post(client, request)).status_code
+    assert (status, database.effects(dict(request.headers)["webhook-id"])) in {(200, 1), (503, 0)}
 
 
 async def test_handlers_without_the_transaction_are_kept_from_repeats_by_the_database(database: Database) -> None:

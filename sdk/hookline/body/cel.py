@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from hookline.body.cel_check import Checker
-from hookline.body.cel_cost import Estimate
+from hookline.body.cel_check import Checker, Findings
+from hookline.body.cel_cost import NEVER, Estimate
 from hookline.body.cel_library import compile_program
-from hookline.body.cel_syntax import ExpressionProblem, parse, shown
+from hookline.body.cel_syntax import ExpressionProblem, Node, parse, shown
 from hookline.body.cel_values import ShapingError, variables, write
 from hookline.errors import HooklineError
 from hookline.model.event import Event
@@ -25,12 +25,16 @@ LONGEST_EXPRESSION: Final = 4096
 """Bytes."""
 LARGEST_ON_THE_SPOT: Final = 16 * 1024
 """Bytes of data."""
-SPAN_ON_THE_SPOT: Final = 1_000_000.0
+SPAN_ON_THE_SPOT: Final = 2_000_000.0
 """Nanoseconds, by the upper bound; the usual is a hundredth."""
 LARGEST_GROWTH: Final = 64 * 1024 * 1024
 """Bytes that an expression may make, by the upper bound, of an event with 1 KiB of data."""
 
-_ELEMENTS: Final = (4_000, 1_000, 400, 200, 128, 64, 32)
+_SIZES: Final = (
+    *((512, 32), (2_048, 64), (4_096, 128), (4_096, 400)),
+    *((LARGEST_ON_THE_SPOT, 64), (LARGEST_ON_THE_SPOT, 300), (LARGEST_ON_THE_SPOT, 560)),
+)
+"""Of data, in bytes and elements: for each the cost is estimated."""
 _REMEMBERED: Final = 4_096
 _LONGEST_MESSAGE: Final = 300
 _CONTRADICTIONS: Final = (LookupError, ArithmeticError, ValueError, TypeError, RuntimeError)
@@ -47,22 +51,30 @@ class ExpressionError(HooklineError):
 class Expression:
     """A compiled expression.
 
-    `reads` are fields of the event, `members` those of its data, None for all of it. `elements` is how many
-    commas the data may have for it to be cheap; -1: it never is.
+    `reads` are fields of the event, `members` those of its data, None for all of it. `costs` are upper bounds
+    for data of at most so many bytes and elements, in nanoseconds, the smallest first.
     """
 
     source: str
     reads: tuple[str, ...]
     members: tuple[str, ...] | None
-    elements: int
+    costs: tuple[tuple[int, int, float], ...]
     program: "cel.Program"
 
-    def cheap(self, event: Event) -> bool:
-        """Whether it is evaluated for this event in a few milliseconds at most."""
+    def cost(self, event: Event) -> float:
+        """What it takes at most to evaluate it for this event, in nanoseconds."""
         if "data" not in self.reads:
-            return self.elements >= 0
+            return self.costs[0][2]
         data = event.data
-        return len(data) <= LARGEST_ON_THE_SPOT and self.elements >= 0 and data.count(b",") < self.elements
+        if len(data) > LARGEST_ON_THE_SPOT:
+            return NEVER
+        # Each element has a comma behind it, or is the last in a pair of brackets.
+        elements = data.count(b",") + data.count(b"[") + data.count(b"{")
+        return next((cost for length, most, cost in self.costs if len(data) <= length and elements <= most), NEVER)
+
+    def cheap(self, event: Event) -> bool:
+        """Whether it is evaluated for this event in two milliseconds at most."""
+        return self.cost(event) <= SPAN_ON_THE_SPOT
 
     def evaluate(self, event: Event) -> Any:
         """Its value. Unbounded unless it is cheap. Raises ShapingError."""
@@ -126,22 +138,19 @@ def _compile(source: str, check: Callable[[str], None]) -> Expression:
         program = compile_program(source)
     except ValueError as error:  # the evaluator knows the language a little differently
         raise ExpressionError(f"cannot be compiled: {str(error).partition('ERROR: ')[2] or error}") from error
-    elements = next(
-        (
-            count
-            for count in _ELEMENTS
-            if Estimate(source, length=LARGEST_ON_THE_SPOT, elements=count).of(tree).time <= SPAN_ON_THE_SPOT
-        ),
-        -1,
-    )
     found = checker.findings
     return Expression(
         source=source,
         reads=tuple(sorted(found.reads)),
         members=None if found.whole_data else tuple(sorted(found.members)),
-        elements=elements,
+        costs=tuple((length, elements, _cost(source, tree, found, length, elements)) for length, elements in _SIZES),
         program=program,
     )
+
+
+def _cost(source: str, tree: Node, found: Findings, length: int, elements: int) -> float:
+    estimate = Estimate(source, length=length, elements=elements)
+    return estimate.of(tree).time + (estimate.reading if "data" in found.reads else 0.0)
 
 
 def _said(error: Exception) -> str:

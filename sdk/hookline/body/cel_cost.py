@@ -1,14 +1,16 @@
 """What evaluating an expression may cost, before it is ever evaluated.
 
-These are upper bounds, in nanoseconds and bytes, from what the evaluator was measured to do: reading is
-cheap, `all` and `exists` go over a list once, `map` and `filter` copy what they have for every element, so
-that they take quadratic time.
+These are upper bounds, in nanoseconds and bytes, from what the evaluator was measured to do: data is handed
+over element by element, `all` and `exists` go over a list once, `map` and `filter` copy what they have for
+every element, so that they take quadratic time.
 """
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from hookline.body.cel_check import EVENT
+from hookline.body.cel_pattern import pattern_cost
 from hookline.body.cel_syntax import MACROS, Kind, Node, literal_text
 
 _LINEAR: Final = frozenset(
@@ -27,16 +29,27 @@ class Cost:
 
 STEP: Final = 150.0
 """Nanoseconds for one part of an expression."""
-COPY: Final = 50.0
+COPY: Final = 100.0
 """Nanoseconds to copy one element."""
 SCAN: Final = 1.0
 """Nanoseconds to look at one byte."""
-MATCH: Final = 40.0
-"""Nanoseconds for a byte under a pattern."""
-COMPILE: Final = 100_000.0
-"""Nanoseconds to compile a short pattern."""
+READ: Final = 30.0
+"""Nanoseconds to read one byte of the data."""
+HAND_OVER: Final = 2_000.0
+"""Nanoseconds to make one element of the data a value of the evaluator."""
 NEVER: Final = float("inf")
-_PLAIN_PATTERN: Final = re.compile(r"[^{]{0,100}")
+
+LABEL: Final = 1024
+"""Bytes of a label's value."""
+SIZES: Final[Mapping[str, tuple[int, int]]] = {
+    "id": (1024, 0),
+    "type": (128, 0),
+    "source": (8192, 0),
+    "subject": (4096, 0),
+    "time": (8, 0),
+    "labels": (32 * 1152, 32),
+}
+"""Bytes of an event's fields, and their elements; the data is as large as is assumed."""
 
 
 class Estimate:
@@ -46,6 +59,8 @@ class Estimate:
         """For one expression."""
         self._source = source
         self._data = Cost(STEP, length, elements)
+        self.reading: Final = READ * length + HAND_OVER * elements
+        """Nanoseconds to read the data, where it is read at all."""
 
     def of(self, node: Node, loop: tuple[str, Cost] | None = None) -> Cost:
         """The cost of `node`; `loop` is the variable of the loop around it, and what one of its values is."""
@@ -56,6 +71,10 @@ class Estimate:
                 found = loop[1] if loop is not None and loop[0] == node.text else self._data
             case Kind.METHOD if node.text in MACROS:
                 found = self._comprehension(node)
+            case Kind.SELECT if node.text in SIZES and _is_event(node.parts[0], loop):
+                found = Cost(2 * STEP, *SIZES[node.text])
+            case Kind.SELECT | Kind.INDEX if _is_labels(node.parts[0], loop):
+                found = Cost(2 * STEP + sum(self.of(part, loop).time for part in node.parts), LABEL)
             case _:
                 found = self._whole(node, [self.of(part, loop) for part in node.parts])
         return found
@@ -79,9 +98,10 @@ class Estimate:
         size = sum(part.size for part in parts)
         if node.text == "matches":
             pattern = literal_text(self._source, node.parts[1]) if node.parts[1].kind is Kind.LITERAL else None
-            if pattern is None or _PLAIN_PATTERN.fullmatch(pattern) is None:
+            cost = None if pattern is None else pattern_cost(pattern)
+            if cost is None:
                 return Cost(NEVER, 8)
-            return Cost(time + COMPILE + MATCH * parts[0].size, 8)
+            return Cost(time + cost.fixed + cost.byte * parts[0].size, 8)
         if node.text in _LINEAR:
             return Cost(time + SCAN * size, size + 64)
         return Cost(time, max(size, 8), max((part.count for part in parts), default=0))
@@ -120,3 +140,11 @@ class Estimate:
             return Cost(time, over.size, rounds)
         size = rounds * (without[-1].size + 16) + max(0.0, with_element[-1].size - without[-1].size)
         return Cost(time, size, rounds)
+
+
+def _is_event(node: Node, loop: tuple[str, Cost] | None) -> bool:
+    return node.kind is Kind.NAME and node.text == EVENT and (loop is None or loop[0] != EVENT)
+
+
+def _is_labels(node: Node, loop: tuple[str, Cost] | None) -> bool:
+    return node.kind is Kind.SELECT and node.text == "labels" and _is_event(node.parts[0], loop)

@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from hookline.body.body import BodyError
-from hookline.body.json_text import is_json
+from hookline.body.json_text import DEEPEST, is_json
 from hookline.errors import quoted
 from hookline.model.event import Event
 
@@ -91,9 +91,9 @@ def write(value: Json) -> bytes:
 def _check(value: Json) -> None:
     """No more than may be, and nothing that JSON does not have; without recursion."""
     count = size = 0
-    waiting = [value]
+    waiting = [(value, 0)]
     while waiting:
-        one = waiting.pop()
+        one, depth = waiting.pop()
         count += 1
         match one:
             case dict():
@@ -101,9 +101,9 @@ def _check(value: Json) -> None:
                     if not isinstance(key, str):
                         raise ShapingError(f"a name in a JSON object is {quoted(key)}; right is a string")
                     size += len(key)
-                waiting.extend(one.values())
+                waiting.extend((inner, depth + 1) for inner in one.values())
             case list():
-                waiting.extend(one)
+                waiting.extend((inner, depth + 1) for inner in one)
             case str() | bytes():
                 size += len(one)
             case float() if not math.isfinite(one):
@@ -112,24 +112,39 @@ def _check(value: Json) -> None:
                 pass
             case _:
                 raise ShapingError(f"the transform makes a value of type {type(one).__name__}, which JSON does not have")
+        if depth > DEEPEST:
+            raise ShapingError(f"the transform makes values nested deeper than {DEEPEST} levels")
         if count + len(waiting) > MOST_VALUES or size > LARGEST_OUTPUT:
             raise ShapingError(f"the transform makes too much; right are at most {MOST_VALUES} values and {LARGEST_OUTPUT} bytes")
 
 
 def _plain(value: Json) -> Json:
-    """With durations as protobuf's JSON writes them, in seconds: `3.5s`; times and bytes msgspec writes as it does."""
-    match value:
-        case dict():
-            return {key: _plain(inner) for key, inner in value.items()}
-        case list():
-            return [_plain(inner) for inner in value]
-        case timedelta():
-            micros = value // timedelta(microseconds=1)
-            whole, rest = divmod(abs(micros), 1_000_000)
-            fraction = f".{rest:06d}".rstrip("0") if rest else ""
-            return f"{'-' if micros < 0 else ''}{whole}{fraction}s"
-        case _:
-            return value
+    """With durations as protobuf's JSON writes them; times and bytes msgspec writes as it does. Without recursion."""
+    whole: list[Json] = [None]
+    waiting: list[tuple[Json, Json, Json]] = [(whole, 0, value)]
+    """What is to be put where: the container, the place in it, the value."""
+    while waiting:
+        container, place, one = waiting.pop()
+        match one:
+            case dict():
+                container[place] = made = dict.fromkeys(one)
+                waiting.extend((made, key, inner) for key, inner in one.items())
+            case list():
+                container[place] = listed = [None] * len(one)
+                waiting.extend((listed, index, inner) for index, inner in enumerate(one))
+            case timedelta():
+                container[place] = _seconds(one)
+            case _:
+                container[place] = one
+    return whole[0]
+
+
+def _seconds(span: timedelta) -> str:
+    """As protobuf's JSON writes it: `3.5s`."""
+    micros = span // timedelta(microseconds=1)
+    whole, rest = divmod(abs(micros), 1_000_000)
+    fraction = f".{rest:06d}".rstrip("0") if rest else ""
+    return f"{'-' if micros < 0 else ''}{whole}{fraction}s"
 
 
 def _integer(digits: str) -> int:

@@ -47,7 +47,7 @@ def json_problem(data: bytes) -> str | None:
             data.decode("utf-8")
         except UnicodeDecodeError as error:
             return f"is not UTF-8 (byte {error.start}: {error.reason})"
-    if data.count(b"[") + data.count(b"{") > DEEPEST and _depth(data) > DEEPEST:
+    if data.count(b"[") + data.count(b"{") > DEEPEST and depth(data) > DEEPEST:
         return f"is nested deeper than {DEEPEST} levels"
     try:
         _DECODER.decode(data)
@@ -66,7 +66,7 @@ def check_json(data: bytes, field: str = "data") -> None:
         raise InvalidArgument.of(field, f"{problem}; right is JSON text (RFC 8259) in UTF-8")
 
 
-def _depth(data: bytes) -> int:
+def depth(data: bytes) -> int:
     """How deep the brackets outside strings nest; of malformed text any number."""
     # Without escapes a quotation mark begins or ends a string; two in a row change nothing for what follows.
     unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in data else data

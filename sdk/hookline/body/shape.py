@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from hookline.body.cel import Expression, compile_filter, compile_transform
+from hookline.body.cel import SPAN_ON_THE_SPOT, Expression, compile_filter, compile_transform
 from hookline.body.cel_values import ShapingError
 from hookline.body.fields import Fields, allow
 from hookline.errors import HooklineError
@@ -21,14 +21,22 @@ class Shape:
     fault: str = ""
     """Why nothing can be done: a newer version wrote it. Every attempt says so, and nothing is delivered unshaped."""
 
-    def refuses(self, event: Event) -> bool:
-        """Whether the filter is cheap to decide and says no; what cannot be decided here goes on to its attempt."""
-        if self.filter is None or not self.filter.cheap(event):
-            return False
-        try:
-            return not self.filter.admits(event)
-        except ShapingError:
-            return False
+    def refuses(self, event: Event, left: float) -> tuple[bool, float]:
+        """Whether the filter is cheap to decide, takes at most `left` nanoseconds, and says no; what is left of them then.
+
+        What cannot be decided here goes on to its attempt.
+        """
+        cost = 0.0 if self.filter is None else self.filter.cost(event)
+        if self.filter is None or cost > min(left, SPAN_ON_THE_SPOT):
+            return False, left
+        return _says_no(self.filter, event), left - cost
+
+
+def _says_no(expression: Expression, event: Event) -> bool:
+    try:
+        return not expression.admits(event)
+    except ShapingError:
+        return False
 
 
 def shape(subscription: Subscription) -> Shape | None:

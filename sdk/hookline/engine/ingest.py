@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from hookline.clock import Clock, moment, now_micros
 from hookline.engine.batcher import Batcher
-from hookline.engine.catalogue import CatalogueCache, View, admitted
+from hookline.engine.catalogue import Allowance, CatalogueCache, View, admitted
 from hookline.engine.config import EngineConfig
 from hookline.errors import AlreadyExists, Closed, HooklineError, InvalidArgument, ResourceExhausted, quoted
 from hookline.ids import DELIVERY, EVENT, IdSource
@@ -162,6 +162,7 @@ class Ingest:
     def _routed(self, view: View, events: Sequence[_Admitted], outcomes: list[EmitOutcome | None]) -> list[Routed]:
         routed: list[Routed] = []
         new, limit, enforced, filters = self._ids.new, self._config.fanout_limit, view.enforced, view.filters
+        allowance = Allowance()
         for place, event, content in events:
             if enforced and (kind := enforced.get(event.type)) is not None:
                 violation = check_against_schema(kind.schema, event.data)
@@ -170,7 +171,7 @@ class Ingest:
                     continue
             lanes: Sequence[str] = view.routes.match(event.type)
             if filters and len(lanes) <= limit:
-                lanes = admitted(view, lanes, event)
+                lanes = admitted(view, lanes, event, allowance)
             if len(lanes) > limit:
                 routed.append(Routed(event, content, view.revision, (), fanout=True))
             else:

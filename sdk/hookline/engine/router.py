@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from hookline.body.cel import SPAN_ON_THE_SPOT
 from hookline.clock import Clock, micros, moment, now_micros
 from hookline.engine.bell import Bell
-from hookline.engine.catalogue import CatalogueCache, admitted
+from hookline.engine.catalogue import FILTERS_OF_AN_EVENT, Allowance, CatalogueCache, admitted
 from hookline.engine.config import EngineConfig
 from hookline.errors import HooklineError
 from hookline.ids import DELIVERY, MESSAGE, IdSource
@@ -25,6 +26,8 @@ from hookline.store.protocol import EventFilter, Job, JobDelivery, JobKind, Stor
 LOGGER: Final = logging.getLogger(__name__)
 STEP: Final = 500
 """Deliveries, events or works in one step."""
+FILTERED_AT_ONCE: Final = 100
+"""Subscriptions whose filters are asked before others have their turn."""
 STEP_BYTES: Final = 4 * 1024 * 1024
 """Bytes of data that a step of a replay reads, roughly."""
 OVERHEAD: Final = 1_024
@@ -171,7 +174,10 @@ class Router:
         chunk = left[:STEP]
         deliveries: list[JobDelivery] = []
         if event is not None:
-            wanted = admitted(view, chunk, event)
+            wanted: list[str] = []
+            for start in range(0, len(chunk), FILTERED_AT_ONCE):
+                wanted += admitted(view, chunk[start : start + FILTERED_AT_ONCE], event, Allowance())
+                await asyncio.sleep(0)
             deliveries = [JobDelivery(view.lane(one, event), self._ids.new(DELIVERY), event.id, event.id) for one in wanted]
         finished = len(left) <= STEP
         moved = await self._store.step(
@@ -197,13 +203,20 @@ class Router:
         shape = view.filters.get(job.subject)
         most = min(STEP, max(1, spec.max_per_second // STEPS_A_SECOND))
         deliveries: list[JobDelivery] = []
-        scanned = 0
+        scanned, left = 0, FILTERS_OF_AN_EVENT
         for _, event in found:
             if len(deliveries) == most:
                 break
+            if left < SPAN_ON_THE_SPOT:
+                await asyncio.sleep(0)
+                left = FILTERS_OF_AN_EVENT
             scanned += 1
             self._typical += (len(event.data) + OVERHEAD - self._typical) // 8
-            if any(matches(pattern, event.type) for pattern in spec.event_types) and not (shape and shape.refuses(event)):
+            wanted = any(matches(pattern, event.type) for pattern in spec.event_types)
+            if wanted and shape is not None:
+                refused, left = shape.refuses(event, left)
+                wanted = not refused
+            if wanted:
                 webhook_id = self._ids.new(MESSAGE) if spec.new_webhook_ids else event.id
                 deliveries.append(JobDelivery(view.lane(job.subject, event), self._ids.new(DELIVERY), event.id, webhook_id))
         now = now_micros(self._clock)

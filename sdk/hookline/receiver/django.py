@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
+from hookline.receiver import asgi, wsgi
 from hookline.receiver.answer import TOO_LARGE
 from hookline.receiver.bridge import bridge
 from hookline.receiver.receiver import Receiver
-from hookline.receiver.wsgi import url_of
 
 
 def webhook_view(receiver: Receiver) -> Callable[[HttpRequest], HttpResponse]:
@@ -29,8 +30,8 @@ def webhook_view(receiver: Receiver) -> Callable[[HttpRequest], HttpResponse]:
                 body = request.read(receiver.max_body + 1)
             except UnreadablePostError:
                 return HttpResponse(status=400)
-            environ = {"wsgi.url_scheme": request.scheme, **request.META}
-            answer = bridge.answer(receiver, method=request.method or "", url=url_of(environ), headers=request.headers, body=body)
+            url, headers = _called(request)
+            answer = bridge.answer(receiver, method=request.method or "", url=url, headers=headers, body=body)
         made = HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
         if "Content-Type" not in dict(answer.headers):
             del made.headers["Content-Type"]
@@ -40,3 +41,11 @@ def webhook_view(receiver: Receiver) -> Callable[[HttpRequest], HttpResponse]:
     view: Any = webhooks
     view.csrf_exempt = True
     return webhooks
+
+
+def _called(request: HttpRequest) -> tuple[str, Any]:
+    """The URL that was called, and the headers: as the server told them, not as Django has written them anew."""
+    if isinstance(request, ASGIRequest):
+        # Otherwise repeated headers were joined.
+        return asgi.url_of(request.scope), request.scope["headers"]
+    return wsgi.url_of({"wsgi.url_scheme": request.scheme, **request.META}, "utf-8"), request.headers

@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from hmac import compare_digest
 from typing import Final
 
@@ -64,9 +65,11 @@ class Custom:
     `template` is what is signed; it holds `{body}` once, and at will `{id}`, `{timestamp}`, `{method}` and
     `{url}`. `prefix` stands before each signature in `signature_header`. With a `separator` (spaces,
     commas, semicolons) every secret signs, without one the first alone. The id and the timestamp have
-    headers exactly if the template holds them: what is not signed is not sent as if it were. The
-    timestamp is in seconds since 1970, or with `milliseconds` in these. With an `api_key_header` the
-    request carries `api_key` too, and is refused without.
+    headers exactly if the template holds them: what is not signed is not sent as if it were. Something
+    stands between two placeholders, and the characters beside `{id}` are in no id: otherwise a signature
+    would be right for another id with another body. Beside `{timestamp}`, and in `{method}{url}`, nothing
+    need stand. The timestamp is in seconds since 1970, or with `milliseconds` in these. With an
+    `api_key_header` the request carries `api_key` too, and is refused without.
     """
 
     signature_header: str
@@ -104,6 +107,8 @@ class Custom:
         names = _PLACEHOLDER.findall(self.template)
         if names.count("body") != 1:
             faults.append(("template", f"{quoted(self.template)} is not right; right is a text that holds '{{body}}' once"))
+        elif run_on := _run_on(self.template):
+            faults.append(("template", f"has {run_on!r}, and nothing tells where the first of them ends; right is a text between"))
         for part, header in (("id", self.id_header), ("timestamp", self.timestamp_header)):
             if (part in names) != bool(header):
                 faults.append(
@@ -148,6 +153,10 @@ class Custom:
     def sign(self, request: SignableRequest, secrets: Sequence[str], now: int) -> SignableRequest:
         """`request` with the configured headers."""
         check_secrets(secrets, "sign")
+        if self.id_header and (border := self._border_in(request.id)):
+            raise InvalidArgument.of(
+                "id", f"{quoted(request.id)} cannot be signed: {border!r} stands beside the id in the template"
+            )
         timestamp = str(now * 1000 if self.milliseconds else now)
         signing = secrets if self.separator else secrets[:1]
         content = self._content(request, request.id if self.id_header else "", timestamp, request.body)
@@ -170,6 +179,8 @@ class Custom:
             if not compare_digest(wire(key), wire(self.api_key)):
                 raise InvalidSignature(SignatureFault.WRONG_API_KEY, f"the API key in {self.api_key_header} is another one")
         webhook_id = single(request, self.id_header.lower()) if self.id_header else ""
+        if border := self._border_in(webhook_id):
+            raise malformed(f"{self.id_header} holds {border!r}, which stands beside the id in the template")
         timestamp = ""
         if self.timestamp_header:
             timestamp = single(request, self.timestamp_header.lower())
@@ -182,6 +193,10 @@ class Custom:
             return any_equal(claimed, [self._mac(secret, content) for secret in secrets])
 
         require_match(matches, body, f"no signature in {self.signature_header} is right: another secret, or changed on the way")
+
+    def _border_in(self, webhook_id: str) -> str:
+        """The first character in an id that tells in the template where the id ends; nothing if there is none."""
+        return next((border for border in _borders(self.template) if border in webhook_id), "")
 
     def _claimed(self, request: SignableRequest) -> list[bytes]:
         value = single(request, self.signature_header.lower())
@@ -207,3 +222,23 @@ class Custom:
     def _mac(self, secret: str, content: bytes) -> bytes:
         digest = mac(secret, self.algorithm.value, content)
         return digest.hex().encode("ascii") if self.encoding is Encoding.HEX else b64encode(digest)
+
+
+def _run_on(template: str) -> str:
+    """Two placeholders side by side, of which nothing tells where the first ends; nothing if there are none."""
+    parts = _PLACEHOLDER.split(template)
+    for first, between, second in zip(parts[1::2], parts[2::2], parts[3::2], strict=False):
+        # A time has as many digits as any other within the tolerance, and a URL begins with its scheme.
+        if not between and "timestamp" not in {first, second} and (first, second) != ("method", "url"):
+            return f"{{{first}}}{{{second}}}"
+    return ""
+
+
+@lru_cache(maxsize=1024)
+def _borders(template: str) -> str:
+    """The characters that stand between the id and another placeholder, beside the id."""
+    parts = _PLACEHOLDER.split(template)
+    ids = [index for index in range(1, len(parts), 2) if parts[index] == "id"]
+    before = [parts[index - 1][-1:] for index in ids if index > 1]
+    after = [parts[index + 1][:1] for index in ids if index + 2 < len(parts)]
+    return "".join(sorted({*before, *after}))

@@ -3,12 +3,14 @@
 https://segment.com/docs/connections/destinations/catalog/actions-webhook, "Authentication". No time is
 signed. Of a batch Segment signs the first event alone
 (https://support.twilio.com/hc/en-us/articles/51193799782171); such a request is refused here, as the
-rest of it could be anybody's.
+rest of it could be anybody's. No list is signed here: a receiver of Segment's would look for the signature
+of its first element. One that is signed as a whole is verified.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
+from hookline.errors import InvalidArgument
 from hookline.signing.checks import (
     check_secrets,
     claimed_signatures,
@@ -22,6 +24,9 @@ from hookline.signing.scheme import SignableRequest
 from hookline.signing.shared_secret import any_equal, check_text_secret, generate_hex, mac
 
 SIGNATURE: Final = "x-signature"
+
+_BLANK: Final = b" \t\r\n"
+"""What may stand before JSON (RFC 8259, section 2)."""
 
 
 class Segment:
@@ -39,8 +44,12 @@ class Segment:
         check_text_secret(secret)
 
     def sign(self, request: SignableRequest, secrets: Sequence[str], now: int) -> SignableRequest:
-        """`request` with the signature of the first secret."""
+        """`request` with the signature of the first secret. Raises InvalidArgument if the body is a list in JSON."""
         check_secrets(secrets, "sign")
+        if request.body.lstrip(_BLANK).startswith(b"["):
+            raise InvalidArgument.of(
+                "body", "is a list, of which Segment signs the first element alone; right is one event, or another scheme"
+            )
         return with_headers(request, (SIGNATURE, mac(secrets[0], "sha1", request.body).hex()))
 
     def verify(self, request: SignableRequest, secrets: Sequence[str], now: int, tolerance: int = 300) -> None:

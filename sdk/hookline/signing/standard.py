@@ -20,6 +20,7 @@ from hookline.signing.checks import (
     check_time,
     header_values,
     limited,
+    malformed,
     raw_body,
     require_match,
     single,
@@ -39,6 +40,8 @@ _WEBHOOK_ID: Final = re.compile(r"[!-\-/-~]{1,256}")
 """Visible ASCII but for the full stop, which ends the id in what is signed."""
 _SYMMETRIC: Final = "v1,"
 _ASYMMETRIC: Final = "v1a,"
+_VERSIONED: Final = re.compile(r"v[0-9]+[a-z]?,[^,]")
+"""How a signature of any version begins: those of other versions are passed over."""
 _ASYMMETRIC_KEYS: Final = (ed25519.SECRET_PREFIX, ed25519.PUBLIC_PREFIX)
 
 
@@ -122,9 +125,11 @@ class Standard:
         names = self._names_in(request)
         webhook_id = single(request, names.id)
         timestamp = single(request, names.timestamp)
-        check_time(whole_number(timestamp, names.timestamp), now, tolerance)
         # Signatures are separated by spaces; what joins a repeated header adds commas.
         parts = [part.strip(",") for part in single(request, names.signature).split()]
+        if not any(_VERSIONED.match(part) for part in parts):
+            raise malformed(f"{names.signature} holds no signature of the form {_SYMMETRIC + '…'!r} or {_ASYMMETRIC + '…'!r}")
+        check_time(whole_number(timestamp, names.timestamp), now, tolerance)
         symmetric = limited([wire(part.removeprefix(_SYMMETRIC)) for part in parts if part.startswith(_SYMMETRIC)], names.signature)
         asymmetric = limited([part.removeprefix(_ASYMMETRIC) for part in parts if part.startswith(_ASYMMETRIC)], names.signature)
         shared = [secret for secret in secrets if not secret.startswith(_ASYMMETRIC_KEYS)]

@@ -20,6 +20,7 @@ from hookline.signing.checks import (
     claimed_signatures,
     header_values,
     raw_body,
+    require_match,
     sendable,
     single,
     wire,
@@ -125,11 +126,13 @@ class Twilio:
                 SignatureFault.BODY_NOT_SIGNED,
                 f"the body is no form and the URL has no {BODY_DIGEST}, so nothing is known about the body",
             )
-        digest = sha256(body).hexdigest()
-        if not all(compare_digest(wire(each.lower()), digest.encode("ascii")) for each in digests):
-            raise InvalidSignature(
-                SignatureFault.BODY_CHANGED, f"the body is not the one whose digest stands in the URL ({BODY_DIGEST})"
-            )
+        named = [wire(each.lower()) for each in digests]
+        require_match(
+            lambda written: all(compare_digest(each, sha256(written).hexdigest().encode("ascii")) for each in named),
+            body,
+            f"the signature is right, and the body is not the one whose digest stands in the URL ({BODY_DIGEST})",
+            SignatureFault.BODY_CHANGED,
+        )
 
     def _spellings(self, url: str, parts: SplitResult) -> list[str]:
         """The URL as it is, and with and without its port."""

@@ -35,7 +35,8 @@ OWN_HEADERS: Final = frozenset(
     }
 )
 """Set by hookline or by HTTP itself. `authorization` and `cookie` are free: receivers behind a gateway ask for them."""
-OWN_PREFIXES: Final = ("webhook-", "ce-", "hookline-")
+OWN_PREFIXES: Final = ("webhook-", "svix-", "ce-", "hookline-")
+"""Whatever the scheme: libraries of Standard Webhooks and of Svix look for the names of either."""
 RETRY_PLACEHOLDERS: Final = ("{retry_number}", "{retry_reason}")
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")

@@ -4,6 +4,7 @@ The schemes say what they saw. Here that is carried on: what is tried is what pe
 request between receiving and verifying it, and the first change after which the signature is right is named.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from hookline.signing import SCHEME_NAMES, InvalidSignature, Scheme, SignableReq
 _EVER: Final = 10**12
 """Seconds: any time is tolerated."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_CREATED: Final = re.compile(r";created=([0-9]{1,12})(?![0-9])")
+_CONTENT_TYPES: Final = ("application/x-www-form-urlencoded", "application/json")
 _KEEP: Final = "keep the bytes as they came"
 _UNTIMELY: Final = frozenset({SignatureFault.TIMESTAMP_TOO_OLD, SignatureFault.TIMESTAMP_IN_FUTURE})
 _CHANGED: Final = frozenset({SignatureFault.NO_MATCHING_SIGNATURE, SignatureFault.BODY_CHANGED, SignatureFault.BODY_RESERIALISED})
@@ -57,7 +60,10 @@ class Check:
         if deeper is None:
             said = f"{error.message}, and all else is right"
         elif deeper.fault in _UNTIMELY:
+            # It says itself until when it is right: judged as of when it was made.
             said = error.message
+            if any(replace(whenever, now=made).refusal() is None for made in _made(self.request)):
+                said += ", and all else was right when it was signed"
         else:
             return f"{error.message}; nor is it right otherwise: {whenever.explained(deeper)}"
         clock = datetime.fromtimestamp(self.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -85,6 +91,10 @@ def _changes(request: SignableRequest) -> Iterator[tuple[str, SignableRequest]]:
         yield remedy, replace(request, body=body)
     for url in _urls(request.url):
         yield f"for the URL {url}: that is what the sender called; give it as --url", replace(request, url=url)
+    others = tuple(pair for pair in request.headers if pair[0].lower() != "content-type")
+    for kind in _CONTENT_TYPES:
+        remedy = f"for a body of the type {kind}: that is how it came; give it as --header 'Content-Type: {kind}'"
+        yield remedy, replace(request, headers=(*others, ("Content-Type", kind)))
     for method in ("POST", "GET", "PUT", "PATCH", "DELETE"):
         if method != request.method:
             yield f"for the method {method}: give it as --method", replace(request, method=method)
@@ -104,6 +114,13 @@ def _bodies(body: bytes) -> Iterator[tuple[str, bytes]]:
             yield f"with other line breaks in the body, which something has converted: {_KEEP}", form
     if body.startswith(_BYTE_ORDER_MARK):
         yield f"without the byte order mark at the start of the body: {_KEEP}", body.removeprefix(_BYTE_ORDER_MARK)
+
+
+def _made(request: SignableRequest) -> Iterator[int]:
+    """When the request says that it was signed, if it says until when that is right too (RFC 9421)."""
+    for name, value in request.headers:
+        if name.lower() == "signature-input":
+            yield from map(int, _CREATED.findall(value))
 
 
 def _encoded(url: str) -> str:

@@ -1,6 +1,7 @@
 """`hookline verify`: whether the signature of a request is right, and why not."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ SECRET: Final = "HOOKLINE_SECRET"
 API_KEY: Final = "HOOKLINE_API_KEY"
 NAMES: Final = (*SCHEME_NAMES, *PARAMETRISED)
 
+_REQUEST_LINE: Final = re.compile(r"[A-Z]+ \S+ HTTP/[0-9](?:\.[0-9])?\s*")
+
 
 def verify(
     *,
@@ -32,7 +35,9 @@ def verify(
     ] = None,
     headers: Annotated[
         list[str] | None,
-        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header of the request (repeatable); @FILE has one a line."),
+        typer.Option(
+            "--header", "-H", metavar="'NAME: VALUE'", help="A header of the request (repeatable); @FILE has them as they came."
+        ),
     ] = None,
     url: Annotated[str, typer.Option("--url", help="The whole URL that the sender called, where the scheme signs it.")] = "",
     method: Annotated[str, typer.Option("--method", help="The method, where the scheme signs it.")] = "POST",
@@ -150,10 +155,7 @@ def _time(at: str) -> int:
 def _headers(said: Sequence[str]) -> tuple[tuple[str, str], ...]:
     lines: list[str] = []
     for text in said:
-        if text.startswith("@"):
-            lines += Path(text[1:]).read_text(encoding="latin-1").splitlines()
-        else:
-            lines.append(text)
+        lines += _lines(Path(text[1:]).read_text(encoding="latin-1")) if text.startswith("@") else [text]
     pairs = []
     for line in filter(str.strip, lines):
         name, colon, value = line.partition(":")
@@ -162,6 +164,19 @@ def _headers(said: Sequence[str]) -> tuple[tuple[str, str], ...]:
             raise UsageError("--header: there is no ':' between the name and the value; right is 'Name: value'")
         pairs.append((name.strip(), value.strip()))
     return tuple(pairs)
+
+
+def _lines(text: str) -> list[str]:
+    """The headers in a file, up to an empty line: without the request line, and with folded ones joined."""
+    found: list[str] = []
+    for line in text.lstrip("\r\n").splitlines():
+        if not line.strip():
+            break
+        if line[0] in " \t" and found:
+            found[-1] += " " + line.strip()
+        elif found or _REQUEST_LINE.fullmatch(line) is None:
+            found.append(line)
+    return found
 
 
 def _body(path: Path | None) -> bytes:

@@ -209,6 +209,10 @@ def test_hubspot_verifies_old_versions_where_somebody_asks_for_them(version):
         ({"template": "{id}.{timestamp}"}, "template"),
         ({"template": "{body}{body}", "id_header": "", "timestamp_header": ""}, "template"),
         ({"template": "{body}"}, "id_header"),
+        ({"template": "{timestamp}.{id}{body}"}, "template"),
+        ({"template": "{body}{id}.{timestamp}"}, "template"),
+        ({"template": "{id}.{timestamp}.{url}{body}"}, "template"),
+        ({"template": "{id}.{timestamp}.{url}{method}.{body}"}, "template"),
         ({"id_header": ""}, "id_header"),
         ({"timestamp_header": ""}, "timestamp_header"),
         ({"timestamp_header": "X-SIG"}, "timestamp_header"),
@@ -227,6 +231,53 @@ def test_a_custom_scheme_that_could_not_work_is_refused(parameters, field):
     with pytest.raises(InvalidArgument) as refused:
         Custom(**(right | parameters))
     assert field in {violation.field for violation in refused.value.violations}
+
+
+@pytest.mark.parametrize(
+    "template", ["{id}.{timestamp}.{body}", "{body}:{timestamp}-{id}", "{method}{url}{timestamp}{id}#{body}", "v0:{id}:{body}"]
+)
+@given(st.lists(st.sampled_from(["a", ".", ":", "-", "#", str(NOW)]), min_size=2, max_size=8), st.data())
+def test_no_two_ids_and_bodies_are_signed_alike(template, pieces, data):
+    """Whatever stands in the two together, there is one way at most to part them."""
+    made = Custom(
+        template=template,
+        signature_header="x-sig",
+        id_header="x-id",
+        timestamp_header="x-time" if "{timestamp}" in template else "",
+    )
+
+    def signature(place):
+        webhook_id, body = "".join(pieces[:place]), "".join(pieces[place:])
+        if data.draw(st.booleans()):
+            webhook_id, body = webhook_id.rstrip(".:-#"), body.lstrip(".:-#")
+        try:
+            signed = made.sign(SignableRequest(url=URL, body=body.encode(), id=webhook_id), ["k"], NOW)
+        except InvalidArgument:
+            return None
+        return value(signed, "x-sig"), (webhook_id, body)
+
+    found = [each for place in range(1, len(pieces)) if (each := signature(place)) is not None]
+    assert len({made_of for _, made_of in found}) == len({text for text, _ in found})
+
+
+def test_an_id_that_holds_what_stands_beside_it_in_the_template_is_refused():
+    made = Custom(template="{id}.{body}", signature_header="x-sig", id_header="x-id")
+    signed = made.sign(SignableRequest(url=URL, body=b"a.b", id="evt_1"), ["k"], NOW)
+    made.verify(signed, ["k"], NOW)
+    shifted = replace(with_value(signed, "x-id", "evt_1.a"), body=b"b")
+    assert fault(made, shifted, ["k"]) is SignatureFault.MALFORMED_HEADER
+    with pytest.raises(InvalidArgument, match=r"'\.' stands beside"):
+        made.sign(SignableRequest(url=URL, body=b"", id="evt_1.a"), ["k"], NOW)
+
+
+def test_segment_signs_no_list_and_verifies_one_that_is_signed_as_a_whole():
+    made, body = scheme("segment"), b' [{"type":"track"}]'
+    with pytest.raises(InvalidArgument, match="is a list"):
+        made.sign(SignableRequest(url=URL, body=body), ["k"], NOW)
+    whole, first = (hmac.digest(b"k", each, "sha1").hex() for each in (body, b'{"type":"track"}'))
+    made.verify(SignableRequest(url=URL, body=body, headers=(("X-Signature", whole),)), ["k"], NOW)
+    of_first = SignableRequest(url=URL, body=body, headers=(("X-Signature", first),))
+    assert fault(made, of_first, ["k"]) is SignatureFault.NO_MATCHING_SIGNATURE
 
 
 def test_a_custom_scheme_in_milliseconds_signs_what_its_template_says():

@@ -4,10 +4,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from hookline.receiver.errors import StillHandled
-from hookline.receiver.transactions.transactions import BUSY_ELSEWHERE, CREATE_INDEX, CREATE_TABLE, AsyncTransactions, EventKey
+from hookline.receiver.transactions.transactions import (
+    BUSY_ELSEWHERE,
+    CREATE_INDEX,
+    CREATE_TABLE,
+    INSERTED_IN,
+    STILL_IN,
+    AsyncTransactions,
+    EventKey,
+    check_same,
+)
 
 _INSERT: Final = (
-    "INSERT INTO hookline_received (scope, event_key, received_time) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1"
+    f"INSERT INTO hookline_received (scope, event_key, received_time) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING{INSERTED_IN}"
 )
 
 
@@ -28,9 +37,11 @@ class AsyncpgTransactions(AsyncTransactions[Any]):
         async with self._pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", key.lock()):
                 raise StillHandled(BUSY_ELSEWHERE)
-            if await connection.fetchval(_INSERT, key.scope, key.key, now) is None:
+            began = await connection.fetchval(_INSERT, key.scope, key.key, now)
+            if began is None:
                 return False
             await effect(connection)
+            check_same(began, await connection.fetchval(STILL_IN))
             return True
 
     async def seen(self, key: EventKey) -> bool:

@@ -3,16 +3,23 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 
+from hookline.errors import FailedPrecondition
 from hookline.receiver.errors import StillHandled
 from hookline.receiver.transactions.transactions import (
     BUSY_ELSEWHERE,
     CREATE_INDEX,
     CREATE_TABLE,
+    ENDED,
+    INSERTED_IN,
+    MARK,
+    STILL_IN,
+    UNMARK,
     EventKey,
     Transactions,
     check_dialect,
+    check_same,
 )
 
 _INSERT: Final = "INSERT INTO hookline_received (scope, event_key, received_time) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
@@ -31,19 +38,34 @@ class DjangoTransactions(Transactions[Any]):
 
     def once(self, key: EventKey, now: int, effect: Callable[[Any], object]) -> bool:
         """See `Transactions.once`."""
+        row = [key.scope, key.key, now]
 
-        def record(cursor: Any) -> bool:
-            if connections[self._using].vendor == "postgresql":
-                cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key.lock()])
-                if not cursor.fetchone()[0]:
-                    raise StillHandled(BUSY_ELSEWHERE)
-            cursor.execute(_INSERT, [key.scope, key.key, now])
-            if cursor.rowcount == 0:
+        def on_postgresql(cursor: Any) -> bool:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key.lock()])
+            if not cursor.fetchone()[0]:
+                raise StillHandled(BUSY_ELSEWHERE)
+            cursor.execute(_INSERT + INSERTED_IN, row)
+            began = cursor.fetchone()
+            if began is None:
                 return False
             effect(connections[self._using])
+            cursor.execute(STILL_IN)
+            check_same(began, cursor.fetchone())
             return True
 
-        return bool(self._atomically(record))
+        def on_sqlite(cursor: Any) -> bool:
+            cursor.execute(_INSERT, row)
+            if cursor.rowcount == 0:
+                return False
+            cursor.execute(MARK)
+            effect(connections[self._using])
+            try:
+                cursor.execute(UNMARK)
+            except OperationalError as error:
+                raise FailedPrecondition(ENDED) from error
+            return True
+
+        return bool(self._atomically(on_postgresql if connections[self._using].vendor == "postgresql" else on_sqlite))
 
     def seen(self, key: EventKey) -> bool:
         """See `Transactions.seen`."""

@@ -7,9 +7,20 @@ from typing import Any, Final
 import psycopg
 
 from hookline.receiver.errors import StillHandled
-from hookline.receiver.transactions.transactions import BUSY_ELSEWHERE, CREATE_INDEX, CREATE_TABLE, EventKey, Transactions
+from hookline.receiver.transactions.transactions import (
+    BUSY_ELSEWHERE,
+    CREATE_INDEX,
+    CREATE_TABLE,
+    INSERTED_IN,
+    STILL_IN,
+    EventKey,
+    Transactions,
+    check_same,
+)
 
-_INSERT: Final = "INSERT INTO hookline_received (scope, event_key, received_time) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+_INSERT: Final = (
+    f"INSERT INTO hookline_received (scope, event_key, received_time) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING{INSERTED_IN}"
+)
 
 
 class PsycopgTransactions(Transactions["psycopg.Connection[Any]"]):
@@ -25,14 +36,15 @@ class PsycopgTransactions(Transactions["psycopg.Connection[Any]"]):
             connection.execute(CREATE_INDEX)
 
     def once(self, key: EventKey, now: int, effect: Callable[["psycopg.Connection[Any]"], object]) -> bool:
-        """See `Transactions.once`. psycopg itself refuses a commit inside the transaction."""
+        """See `Transactions.once`."""
         with self._connect() as connection, connection.transaction():
-            lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (key.lock(),)).fetchone()
-            if lock is None or not _first(lock):
+            if not _first(connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (key.lock(),))):
                 raise StillHandled(BUSY_ELSEWHERE)
-            if connection.execute(_INSERT, (key.scope, key.key, now)).rowcount == 0:
+            began = _first(connection.execute(_INSERT, (key.scope, key.key, now)))
+            if began is None:
                 return False
             effect(connection)
+            check_same(began, _first(connection.execute(STILL_IN)))
             return True
 
     def seen(self, key: EventKey) -> bool:
@@ -49,6 +61,9 @@ class PsycopgTransactions(Transactions["psycopg.Connection[Any]"]):
             ).rowcount
 
 
-def _first(row: Any) -> object:
-    """The one column of a row, whatever the connection's row factory makes of it."""
+def _first(done: "psycopg.Cursor[Any]") -> object:
+    """The one column of the one row, whatever the connection's row factory makes of it; None if there is no row."""
+    row = done.fetchone()
+    if row is None:
+        return None
     return next(iter(row.values())) if isinstance(row, dict) else next(iter(row))

@@ -1,27 +1,41 @@
 """Transactions of SQLAlchemy 2: the handler gets what `begin()` of an engine or of a sessionmaker gives."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, sessionmaker
 
+from hookline.errors import FailedPrecondition
 from hookline.receiver.errors import StillHandled
 from hookline.receiver.transactions.transactions import (
     BUSY_ELSEWHERE,
     CREATE_INDEX,
     CREATE_TABLE,
+    ENDED,
+    INSERTED_IN,
+    MARK,
+    STILL_IN,
+    UNMARK,
     AsyncTransactions,
     EventKey,
     Transactions,
     check_dialect,
     check_open,
+    check_same,
 )
 
-_INSERT: Final = text(
+_INSERT: Final = (
     "INSERT INTO hookline_received (scope, event_key, received_time) VALUES (:scope, :key, :now) ON CONFLICT DO NOTHING"
 )
+_RECORD: Final = text(_INSERT)
+_RECORD_IN: Final = text(_INSERT + INSERTED_IN.replace("::", r"\:\:"))
+_STILL_IN: Final = text(STILL_IN.replace("::", r"\:\:"))
+_MARK: Final = text(MARK)
+_UNMARK: Final = text(UNMARK)
 _SEEN: Final = text("SELECT 1 FROM hookline_received WHERE scope = :scope AND event_key = :key")
 _PURGE: Final = text("DELETE FROM hookline_received WHERE scope = :scope AND received_time < :before")
 _LOCK: Final = text("SELECT pg_try_advisory_xact_lock(:lock)")
@@ -45,12 +59,24 @@ class SqlAlchemyTransactions(Transactions[Any]):
     def once(self, key: EventKey, now: int, effect: Callable[[Any], object]) -> bool:
         """See `Transactions.once`."""
         with self._source.begin() as opened:
-            if _dialect(opened) == _POSTGRESQL and not opened.execute(_LOCK, {"lock": key.lock()}).scalar():
-                raise StillHandled(BUSY_ELSEWHERE)
-            if not _inserted(opened.execute(_INSERT, {"scope": key.scope, "key": key.key, "now": now})):
+            row = {"scope": key.scope, "key": key.key, "now": now}
+            if _dialect(opened) == _POSTGRESQL:
+                if not opened.execute(_LOCK, {"lock": key.lock()}).scalar():
+                    raise StillHandled(BUSY_ELSEWHERE)
+                began = opened.execute(_RECORD_IN, row).scalar()
+                if began is None:
+                    return False
+                effect(opened)
+                check_open(opened.in_transaction())
+                check_same(began, opened.execute(_STILL_IN).scalar())
+                return True
+            if not _rows(opened.execute(_RECORD, row)):
                 return False
+            opened.execute(_MARK)
             effect(opened)
             check_open(opened.in_transaction())
+            with _undone():
+                opened.execute(_UNMARK)
             return True
 
     def seen(self, key: EventKey) -> bool:
@@ -80,12 +106,24 @@ class AsyncSqlAlchemyTransactions(AsyncTransactions[Any]):
     async def once(self, key: EventKey, now: int, effect: Callable[[Any], Awaitable[object]]) -> bool:
         """See `Transactions.once`."""
         async with self._source.begin() as opened:
-            if _dialect(opened) == _POSTGRESQL and not (await opened.execute(_LOCK, {"lock": key.lock()})).scalar():
-                raise StillHandled(BUSY_ELSEWHERE)
-            if not _inserted(await opened.execute(_INSERT, {"scope": key.scope, "key": key.key, "now": now})):
+            row = {"scope": key.scope, "key": key.key, "now": now}
+            if _dialect(opened) == _POSTGRESQL:
+                if not (await opened.execute(_LOCK, {"lock": key.lock()})).scalar():
+                    raise StillHandled(BUSY_ELSEWHERE)
+                began = (await opened.execute(_RECORD_IN, row)).scalar()
+                if began is None:
+                    return False
+                await effect(opened)
+                check_open(opened.in_transaction())
+                check_same(began, (await opened.execute(_STILL_IN)).scalar())
+                return True
+            if not _rows(await opened.execute(_RECORD, row)):
                 return False
+            await opened.execute(_MARK)
             await effect(opened)
             check_open(opened.in_transaction())
+            with _undone():
+                await opened.execute(_UNMARK)
             return True
 
     async def seen(self, key: EventKey) -> bool:
@@ -109,5 +147,10 @@ def _rows(result: Any) -> int:  # a Result is a CursorResult here, which its typ
     return int(result.rowcount)
 
 
-def _inserted(result: Any) -> bool:  # as above
-    return _rows(result) == 1
+@contextmanager
+def _undone() -> Iterator[None]:
+    """On SQLite: a mark that is no longer there was set in a transaction that was ended."""
+    try:
+        yield
+    except OperationalError as error:
+        raise FailedPrecondition(ENDED) from error

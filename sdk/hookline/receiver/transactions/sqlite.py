@@ -7,8 +7,16 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Final
 
-from hookline.errors import Unavailable
-from hookline.receiver.transactions.transactions import CREATE_INDEX, CREATE_TABLE, EventKey, Transactions, check_open
+from hookline.errors import FailedPrecondition, Unavailable
+from hookline.receiver.transactions.transactions import (
+    CREATE_INDEX,
+    CREATE_TABLE,
+    ENDED,
+    MARK,
+    UNMARK,
+    EventKey,
+    Transactions,
+)
 
 BUSY: Final = 10.0
 """Seconds to wait for another writer of the file."""
@@ -74,8 +82,12 @@ def _once(connection: sqlite3.Connection, key: EventKey, now: int, effect: Calla
         if connection.execute(_INSERT, (key.scope, key.key, now)).rowcount == 0:
             connection.execute("ROLLBACK")
             return False
+        connection.execute(MARK)
         effect(connection)
-        check_open(connection.in_transaction)
+        try:
+            connection.execute(UNMARK)
+        except sqlite3.OperationalError as error:
+            raise FailedPrecondition(ENDED) from error
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

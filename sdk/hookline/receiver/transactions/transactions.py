@@ -22,6 +22,13 @@ CREATE_TABLE: Final = (
 CREATE_INDEX: Final = "CREATE INDEX IF NOT EXISTS hookline_received_by_time ON hookline_received (scope, received_time)"
 BUSY_ELSEWHERE: Final = "the same event is being handled in another transaction"
 ENDED: Final = "the handler ended the transaction that it was given; right is to leave commit and rollback to the receiver"
+INSERTED_IN: Final = " RETURNING pg_current_xact_id()::text"
+"""Behind an INSERT on PostgreSQL: the transaction that it is in."""
+STILL_IN: Final = "SELECT pg_current_xact_id_if_assigned()::text"
+"""On PostgreSQL: the transaction that has written so far. It fails where an error has undone the transaction already."""
+MARK: Final = "SAVEPOINT hookline_once"
+"""On SQLite, which gives its transactions no names: what is gone with the transaction that it was set in."""
+UNMARK: Final = "RELEASE hookline_once"
 _DIALECTS: Final = frozenset({"sqlite", "postgresql"})
 
 
@@ -88,6 +95,11 @@ def check_dialect(name: str) -> None:
     """Raise InvalidArgument unless the statements here are right for a database."""
     if name not in _DIALECTS:
         raise InvalidArgument.of("database", f"{quoted(name)} is not supported; right are SQLite and PostgreSQL")
+
+
+def check_same(began: object, now: object) -> None:
+    """Raise FailedPrecondition if the transaction that the key was recorded in is not the one that there is now."""
+    check_open(began is not None and began == now)
 
 
 def check_open(still: bool) -> None:
