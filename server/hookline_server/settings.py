@@ -5,7 +5,6 @@ field's name in capitals), the TOML file (the flag `--config`, `HOOKLINE_CONFIG`
 if it is there), the default. A name that is not known is refused in all of them.
 """
 
-import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -24,6 +23,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as NotDecoded
 
 from hookline.errors import HooklineError, quoted
+from hookline_server.nearest import nearest
 
 PREFIX: Final = "HOOKLINE_"
 CONFIG: Final = "HOOKLINE_CONFIG"
@@ -195,9 +195,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _unknown(place: str, name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(sorted(known))}"
-    return f"{place}{quoted(name)} is no setting; {hint}"
+    return f"{place}{quoted(name)} is no setting; {nearest(name, sorted(known))}"
 
 
 def _line(
