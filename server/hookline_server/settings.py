@@ -33,6 +33,7 @@ CALLER_NAMES: Final = frozenset(f"{PREFIX}{name}" for name in ("SERVER", "TENANT
 DEFAULT_FILE: Final = Path("hookline.toml")
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
+_TOKEN: Final = "what callers are to send, of at least 16 visible ASCII characters"
 
 
 class SettingsError(HooklineError):
@@ -65,7 +66,7 @@ class Settings(BaseSettings):
     outbox: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description=f"SQLite files with the table hookline_outbox, as a list or with {os.pathsep!r} between them"
     )
-    token: SecretStr = Field(default=SecretStr(""), description="what callers must send; at least 16 visible ASCII characters")
+    token: SecretStr = Field(default=SecretStr(""), description=_TOKEN)
     tls_cert: Path | None = Field(default=None, description="a PEM file with the certificate chain")
     tls_key: Path | None = Field(default=None, description="a PEM file with the private key of tls_cert")
     insecure: bool = Field(default=False, description="true to listen beyond loopback without TLS or without a token")
@@ -147,7 +148,7 @@ class Settings(BaseSettings):
             raise ValueError("tls_cert and tls_key belong together: set both, or neither")
         token = self.token.get_secret_value()
         if token and (len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token):
-            raise ValueError(f"token: must be {type(self).model_fields['token'].description}")
+            raise ValueError(f"token: is not right; right is {_TOKEN}")
         if self.is_loopback or self.insecure:
             return self
         missing = [

@@ -69,6 +69,30 @@ def test_a_port_in_use_is_one_line(site, tmp_path) -> None:
     assert "--port" in line
 
 
+def test_what_keeps_a_server_from_listening_is_named_with_its_setting(tmp_path) -> None:
+    import trustme
+
+    authority = trustme.CA()
+    for name in ("one", "two"):
+        made = authority.issue_cert("127.0.0.1")
+        made.private_key_pem.write_to_path(str(tmp_path / f"{name}-key.pem"))
+        made.cert_chain_pems[0].write_to_path(str(tmp_path / f"{name}.pem"))
+    (tmp_path / "junk.pem").write_text("junk")
+    tls = ("--port", "0", "--data-dir", str(tmp_path), "--tls-cert", str(tmp_path / "one.pem"), "--tls-key")
+    for arguments, said in (
+        ((*tls, str(tmp_path / "two-key.pem")), "tls_key: "),
+        ((*tls, str(tmp_path / "junk.pem")), "tls_key: "),
+        (
+            ("--host", "no-such-name.invalid", "--insecure", "--port", "0", "--data-dir", str(tmp_path)),
+            "host: 'no-such-name.invalid'",
+        ),
+    ):
+        code, line = refused(*arguments)
+        assert code == 1
+        assert said in line
+        assert "in use" not in line
+
+
 def test_a_second_server_on_the_same_data_works(site, hookline, subscribed, of_type, tmp_path) -> None:
     second, address = start(tmp_path, "--data-dir", str(site.store.parent), name="second")
     try:

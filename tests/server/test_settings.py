@@ -79,7 +79,7 @@ def test_beyond_loopback_it_asks_for_tls_and_a_token() -> None:
 
 def test_the_token_is_never_shown() -> None:
     (line,) = refusal(token="short")
-    assert line == "token: must be what callers must send; at least 16 visible ASCII characters"
+    assert line == "token: is not right; right is what callers are to send, of at least 16 visible ASCII characters"
     assert "s3cret" not in repr(Settings.load(token="s3cret-s3cret-s3cret"))
     assert "s3cret" not in "".join(refusal(token=["s3cret-s3cret-s3cret"]))
 

@@ -121,7 +121,7 @@ def _json(step: Step, field: str) -> dict[str, object]:
 
 def _text(path: Path) -> str:
     try:
-        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        return sys.stdin.buffer.read().decode() if str(path) == "-" else path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--file: cannot read {path} ({error.strerror})") from error
     except UnicodeDecodeError as error:

@@ -19,11 +19,12 @@ from hookline.outbox import SqliteOutbox
 from hookline.store import hidden
 from hookline.store.protocol import Result, Settlement
 from hookline_server import logging
-from hookline_server.app import Server, address_of
+from hookline_server.app import Server
 from hookline_server.cli.call import DEFAULT_SERVER
 from hookline_server.cli.output import Output
 from hookline_server.cli.signals import stop_on_signals
 from hookline_server.connections import see_to_descriptors
+from hookline_server.listening import address_of
 from hookline_server.settings import Settings
 from hookline_server.wall_clock import watch_the_clock
 from hookline_server.workers import Workers, reserve
