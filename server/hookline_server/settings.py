@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     )
     node_concurrency: int = Field(default=512, ge=1, le=100_000, description="1 to 100000 requests to receivers at once")
     retention_days: float = Field(default=14.0, gt=0, le=3_650, description="more than 0 and up to 3650 days")
+    idempotency_days: float = Field(
+        default=30.0, ge=1, le=3_650, description="1 to 3650 days for which ids and idempotency keys are remembered at least"
+    )
     drain_grace: float = Field(default=10.0, ge=0, le=600, description="0 to 600 seconds")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="debug, info, warning or error")
     log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto (text on a terminal), json or text")
