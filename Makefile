@@ -73,7 +73,8 @@ conformance-docs: $(DEV_STAMP) ## generate docs/conformance: the catalogue, the 
 	$(BIN)/python scripts/kill_matrix.py
 	$(BIN)/python scripts/generate_conformance_docs.py --sample
 
-# A language whose tools are missing or fail is named, and the interoperation tests with it say that they were skipped, and why.
+# A language whose tools are missing or fail is named, and the interoperation tests with it say that they were skipped, and why;
+# but where node and npm are installed, what is for node has to be made.
 interop: $(DEV_STAMP) ## other languages' libraries, which judge the signatures (node, Go, Rust, Java; those that are here)
 	@if [ -f tests/interop/build.py ]; then $(BIN)/python tests/interop/build.py; fi
 
