@@ -23,8 +23,8 @@ help: ## this list
 demo: $(SERVER_STAMP) ## set up, then show events going in and coming out, a crash included
 	$(BIN)/hookline demo
 
-serve: $(SERVER_STAMP) ## start a development server (loopback receivers allowed) on the default data directory
-	$(BIN)/hookline serve --dev
+serve: $(SERVER_STAMP) ## start a development server (loopback receivers allowed) on the default data directory; it says what to do next
+	$(BIN)/hookline serve --dev --hints
 
 test: $(DEV_STAMP) interop ## the whole test suite; PYTEST_ARGS adds options
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 import socket
 import sqlite3
@@ -52,6 +53,30 @@ def test_sigterm_finishes_what_is_on_the_wire(tmp_path, monkeypatch, capfd) -> N
     (delivery,) = json.loads(capfd.readouterr().out)["items"]
     assert (delivery["state"], delivery["attempts"]) == ("delivered", 1)
     assert slow.out.read_text().count("slow-one") >= 1
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_the_hints_say_how_to_send_the_first_event(tmp_path, capfd) -> None:
+    server, address = start(tmp_path, "--data-dir", str(tmp_path / "data"), "--hints")
+    try:
+        hints = [shlex.split(line) for line in eventually(lambda: _commands(server))]
+        assert [(program, name) for program, name, *_ in hints] == [
+            ("hookline", "receive"), ("hookline", "subscriptions"), ("hookline", "emit"), ("hookline", "tail"),
+        ]  # fmt: skip
+        for _, *arguments in hints[1:3]:
+            assert run(arguments) == 0
+        capfd.readouterr()
+        assert run(["stats", "--server", address, "--json"]) == 0
+        counts = json.loads(capfd.readouterr().out)
+        assert counts["pending"] + counts["delivered"] == 1
+    finally:
+        assert server.stop() == 0
+    assert "serve --dev --hints\n" in (Path(__file__).parents[2] / "Makefile").read_text()  # whether on a terminal or not
+
+
+def _commands(server: Child) -> list[str]:
+    found = [line for line in server.out.read_text().splitlines() if line.startswith("  hookline ")]
+    return found if len(found) == 4 else []
 
 
 def refused(*arguments: str, **environment: str) -> tuple[int, str]:
