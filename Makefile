@@ -23,8 +23,8 @@ help: ## this list
 demo: $(SERVER_STAMP) ## set up, then show events going in and coming out, a crash included
 	$(BIN)/hookline demo
 
-serve: $(SERVER_STAMP) ## start a development server (loopback receivers allowed) on the default data directory
-	$(BIN)/hookline serve --dev
+serve: $(SERVER_STAMP) ## start a development server (loopback receivers allowed) on the default data directory; it says what to do next
+	$(BIN)/hookline serve --dev --hints
 
 test: $(DEV_STAMP) interop ## the whole test suite; PYTEST_ARGS adds options
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
@@ -73,7 +73,8 @@ conformance-docs: $(DEV_STAMP) ## generate docs/conformance: the catalogue, the 
 	$(BIN)/python scripts/kill_matrix.py
 	$(BIN)/python scripts/generate_conformance_docs.py --sample
 
-# A language whose tools are missing or fail is named, and the interoperation tests with it say that they were skipped, and why.
+# A language whose tools are missing or fail is named, and the interoperation tests with it say that they were skipped, and why;
+# but where node and npm are installed, what is for node has to be made.
 interop: $(DEV_STAMP) ## other languages' libraries, which judge the signatures (node, Go, Rust, Java; those that are here)
 	@if [ -f tests/interop/build.py ]; then $(BIN)/python tests/interop/build.py; fi
 

@@ -1,10 +1,8 @@
 """The gRPC server: our four services, health and reflection, on one address."""
 
 import asyncio
-from pathlib import Path
 from typing import Final
 
-import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -12,11 +10,11 @@ from grpc_reflection.v1alpha.reflection_pb2 import DESCRIPTOR as REFLECTION
 
 from hookline import descriptors
 from hookline.client import Client
-from hookline.errors import HooklineError
 from hookline_proto.v1 import delivery_service_pb2, event_service_pb2, event_type_service_pb2, subscription_service_pb2
 from hookline_server.auth import Gate
 from hookline_server.connections import most_connections
 from hookline_server.health import Watch
+from hookline_server.listening import address_of, listen
 from hookline_server.services import DeliveryServicer, Drain, EventServicer, EventTypeServicer, Guard, SubscriptionServicer
 from hookline_server.settings import Settings
 
@@ -36,12 +34,6 @@ _SERVICES: Final = (
     event_type_service_pb2.DESCRIPTOR.services_by_name["EventTypeService"],
 )
 SERVICE_NAMES: Final = tuple(service.full_name for service in _SERVICES)
-
-
-class CannotListen(HooklineError):
-    """The server cannot take calls at its address: its message says why, and what to do."""
-
-    reason = "CANNOT_LISTEN"
 
 
 class Server:
@@ -84,7 +76,7 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (*SERVICE_NAMES, health.SERVICE_NAME, REFLECTION.services_by_name["ServerReflection"].full_name)
         reflection.enable_server_reflection(names, server)
-        self._port = _listen(server, self._settings)
+        self._port = listen(server, self._settings)
         await server.start()
         self._server = server
         for name in ("", *names):
@@ -138,34 +130,3 @@ def _options(settings: Settings, *, share_port: bool) -> list[tuple[str, int]]:
 
 def _unless_ever(option: str, seconds: float) -> list[tuple[str, int]]:
     return [(option, int(seconds * 1000))] if seconds else []
-
-
-def _listen(server: aio.Server, settings: Settings) -> int:
-    address = address_of(settings.host, settings.port)
-    credentials = _credentials(settings)
-    try:
-        return server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
-    except RuntimeError as error:
-        raise CannotListen(
-            f"cannot listen on {address}: the port is in use, or this machine has no such address; "
-            "stop the other server, or choose another port (--port, HOOKLINE_PORT)"
-        ) from error
-
-
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    certificate, key = _bytes_of(settings.tls_cert, "tls_cert"), _bytes_of(settings.tls_key, "tls_key")
-    return grpc.ssl_server_credentials([(key, certificate)])
-
-
-def _bytes_of(path: Path, field: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CannotListen(f"{field}: cannot read {path} ({error.strerror}); name a PEM file that this user may read") from error
-
-
-def address_of(host: str, port: int) -> str:
-    """Host and port as a target for callers."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,7 +5,6 @@ field's name in capitals), the TOML file (the flag `--config`, `HOOKLINE_CONFIG`
 if it is there), the default. A name that is not known is refused in all of them.
 """
 
-import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -24,6 +23,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as NotDecoded
 
 from hookline.errors import HooklineError, quoted
+from hookline_server.nearest import nearest
 
 PREFIX: Final = "HOOKLINE_"
 CONFIG: Final = "HOOKLINE_CONFIG"
@@ -33,6 +33,7 @@ CALLER_NAMES: Final = frozenset(f"{PREFIX}{name}" for name in ("SERVER", "TENANT
 DEFAULT_FILE: Final = Path("hookline.toml")
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
+_TOKEN: Final = "what callers are to send, of at least 16 visible ASCII characters"
 
 
 class SettingsError(HooklineError):
@@ -65,7 +66,7 @@ class Settings(BaseSettings):
     outbox: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description=f"SQLite files with the table hookline_outbox, as a list or with {os.pathsep!r} between them"
     )
-    token: SecretStr = Field(default=SecretStr(""), description="what callers must send; at least 16 visible ASCII characters")
+    token: SecretStr = Field(default=SecretStr(""), description=_TOKEN)
     tls_cert: Path | None = Field(default=None, description="a PEM file with the certificate chain")
     tls_key: Path | None = Field(default=None, description="a PEM file with the private key of tls_cert")
     insecure: bool = Field(default=False, description="true to listen beyond loopback without TLS or without a token")
@@ -94,6 +95,9 @@ class Settings(BaseSettings):
     )
     node_concurrency: int = Field(default=512, ge=1, le=100_000, description="1 to 100000 requests to receivers at once")
     retention_days: float = Field(default=14.0, gt=0, le=3_650, description="more than 0 and up to 3650 days")
+    idempotency_days: float = Field(
+        default=30.0, ge=1, le=3_650, description="1 to 3650 days for which ids and idempotency keys are remembered at least"
+    )
     drain_grace: float = Field(default=10.0, ge=0, le=600, description="0 to 600 seconds")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="debug, info, warning or error")
     log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto (text on a terminal), json or text")
@@ -147,7 +151,7 @@ class Settings(BaseSettings):
             raise ValueError("tls_cert and tls_key belong together: set both, or neither")
         token = self.token.get_secret_value()
         if token and (len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token):
-            raise ValueError(f"token: must be {type(self).model_fields['token'].description}")
+            raise ValueError(f"token: is not right; right is {_TOKEN}")
         if self.is_loopback or self.insecure:
             return self
         missing = [
@@ -195,9 +199,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _unknown(place: str, name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(sorted(known))}"
-    return f"{place}{quoted(name)} is no setting; {hint}"
+    return f"{place}{quoted(name)} is no setting; {nearest(name, sorted(known))}"
 
 
 def _line(

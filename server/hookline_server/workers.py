@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from hookline_server.app import CannotListen
+from hookline_server.listening import CannotListen, addresses, bind_alone, cannot
 
 _log: Final[structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger("hookline.workers")
 AGAIN: Final = 1.0
@@ -31,20 +31,15 @@ def reserve(host: str, port: int) -> socket.socket:
     """
     if not hasattr(socket, "SO_REUSEPORT"):
         raise CannotListen("several workers need SO_REUSEPORT, which this system lacks: leave --workers at 1")
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    family, address = addresses(host, port)[0]
     try:
         if port:
-            with socket.socket(family, socket.SOCK_STREAM) as alone:
-                alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                alone.bind(address)
+            bind_alone(family, address)
         held = socket.socket(family, socket.SOCK_STREAM)
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind(address)
     except OSError as error:
-        raise CannotListen(
-            f"cannot listen on {host}:{port} ({error.strerror}); stop the other server, or choose another port "
-            "(--port, HOOKLINE_PORT)"
-        ) from error
+        raise cannot(host, port, error) from error
     return held
 
 

@@ -111,10 +111,23 @@ def test_a_declared_secret_is_kept_to(hookline, file) -> None:
         ("subscriptions: [{name: a, urll: x}]", "did you mean url?"),
         ("subscriptions: [{name: a, url: https://example.com/, timeout: soon}]", "subscriptions[0].timeout"),
         ("subscriptions: [{name: a, url: https://example.com/, retry: {steps: 5}}]", "subscriptions[0].retry.steps"),
-        ("subscriptions: [{name: a, url: ftp://example.com/}]", "subscription.url"),
-        ("subscriptions: [{name: a, url: https://example.com/, max_in_flight: many}]", "max_in_flight"),
+        ("subscriptions: [{name: a, url: ftp://example.com/}]", "subscriptions[0].url: 'ftp://example.com/' is not https"),
+        (
+            "subscriptions: [{name: a, url: https://example.com/, max_in_flight: many}]",
+            "subscriptions[0].max_in_flight: 'many' is out of range",
+        ),
         ("subscriptions: [{name: a, url: https://example.com/, retry: {max_attempts: x}}]", "max_attempts"),
+        ("subscriptions: [{name: a, url: https://example.com/, retry: {steps: [0]}}]", "subscriptions[0].retry.steps[0]"),
+        ("subscriptions: [{name: a, url: https://example.com/, retry: {count_paused: 3}}]", "retry.count_paused: 3 is not right"),
+        (
+            "subscriptions: [{name: a, url: https://example.com/, retry: {exponential: {initial: 1s, factor: abc}}}]",
+            "retry.exponential.factor: 'abc' is no number",
+        ),
         ("event_types: [{name: a.b, enforce: perhaps}]", "event_types[0].enforce"),
+        ("event_types: [{name: a.b, enforce: true}]", "event_types[0].enforce: has no schema"),
+        ("event_types: [{name: a.b, examples: [&a [*a]]}]", "event_types[0].examples"),
+        ("a: " + "[" * 3000 + "]" * 3000, "nested too deep"),
+        ("a: 2001-13-40", "YAML"),
         ("- a\n- b", "mapping"),
     ],
 )
@@ -123,6 +136,35 @@ def test_a_file_that_is_not_right_is_one_line_that_names_the_place(hookline, fil
     refused = hookline("apply", "-f", str(file), "--yes", "--json", "--tenant", "fifth")
     assert refused.code == 2
     assert said in refused.line
+
+
+def test_what_cannot_be_is_found_before_anything_is_changed(hookline, file) -> None:
+    file.write_text(FILE + "  - {name: apply-three, url: https://example.com/, max_in_flight: 99999}\n")
+    refused = hookline("apply", "-f", str(file), "--yes", "--tenant", "sixth")
+    assert refused.code == 2
+    assert f"{file}: subscriptions[2].max_in_flight: 99999 is out of range; right is" in refused.line
+    assert named(hookline, "--tenant", "sixth") == {}
+    file.write_text(FILE)
+    assert hookline("apply", "-f", str(file), "--yes", "--tenant", "sixth").code == 0
+    file.write_text(FILE.replace("timeout: 20s", "ordering: by-key"))
+    assert "subscriptions[0].ordering" in hookline("apply", "-f", str(file), "--yes", "--tenant", "sixth").line
+
+
+def test_where_the_server_refuses_a_change_it_is_said_how_many_were_made(hookline, file) -> None:
+    at = ("--tenant", "seventh")
+    old = "  - {name: old, url: https://example.com/, signature_scheme: %s}\n"
+    file.write_text("subscriptions:\n" + old.replace("}", ", secret: no-key-in-base64}") % "github")
+    assert hookline("apply", "-f", str(file), "--yes", *at).code == 0
+    file.write_text("subscriptions:\n  - {name: new, url: https://example.com/new}\n" + old % "standard")
+    refused = hookline("apply", "-f", str(file), "--yes", *at)
+    assert refused.code == 2
+    assert "update subscription 'old': " in refused.line
+    assert "1 of 2 changes were made; see to that and run it again" in refused.line
+    assert "no-key-in-base64" not in refused.out + refused.err
+    assert named(hookline, *at).keys() == {"old", "new"}
+    told = hookline("apply", "-f", str(file), "--yes", "--json", *at)
+    assert (told.code, told.json["applied"], told.json["made"], len(told.json["items"])) == (2, False, 0, 1)
+    assert "0 of 1 changes were made" in told.line
 
 
 PROFILED = """

@@ -105,6 +105,56 @@ def test_a_file_is_emitted_line_by_line_with_exact_counts(hookline, tmp_path, si
     assert (anew["accepted"], anew["duplicates"]) == (1_196, 2)  # those with ids of their own stay duplicates
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("not json", "event: 'not json' is not JSON (invalid character (byte 1)); right is a JSON object"),
+        ("[]", "event: '[]' is no object"),
+        ('{"data": 1}', "event.type: is missing; right is text like invoice.paid"),
+        ('{"type": 5, "data": 1}', "event.type: 5 is not right; right is text like invoice.paid"),
+        ('{"type": "bad type", "data": 1}', "event.type: 'bad type'"),
+        ('{"typ": "a.b"}', "event.typ: is not known; did you mean type?"),
+        ('{"type": "a.b"}', "event.data: is missing"),
+        ('{"type": "a.b", "data": 1, "data_base64": ""}', "event.data: stands beside data_base64"),
+        ('{"type": "a.b", "data_base64": "!!"}', 'event.data_base64: "!!" is not right; right is base64'),
+        ('{"type": "a.b", "data": 1, "time": "yesterday"}', 'event.time: "yesterday" is not right; right is RFC 3339'),
+        ('{"type": "a.b", "data": 1, "labels": {"a": 1}}', 'event.labels: {"a": 1} is not right; right is an object'),
+        ('{"type": "a.b", "data": {"note": "\\ud800"}}', r"event.data: has half a surrogate pair (\ud800 at byte 34)"),
+        ('{"type": "a.b", "data": 1, "id": "\\udc00"}', r"event.id: has half a surrogate pair (\udc00 at byte 34)"),
+        ('{"type": "a.b", "data": ' + "[" * 100_000 + "]" * 100_000 + "}", "event.data: is nested deeper than 512 levels"),
+        ('{"type": "a.b", "subject": "' + "x" * 3000 + '"}' * 2, "event: "),
+    ],
+)
+def test_a_refused_line_names_the_member_its_value_and_what_is_right(hookline, tmp_path, text, said) -> None:
+    file = tmp_path / "events.ndjson"
+    file.write_text('{"type": "a.b", "data": 1}\n' + text + '\n{"type": "a.b", "data": 2}\n')
+    emitted = hookline("emit", "--file", str(file), "--json")
+    assert emitted.code == 1
+    assert (emitted.json["accepted"], emitted.json["refused"], emitted.json["complete"]) == (2, 1, True)
+    (refusal,) = emitted.json["refused_lines"]
+    assert refusal["line"] == 2
+    assert said in refusal["message"]
+    assert len(refusal["message"]) < 300
+
+
+def test_refused_lines_are_told_in_their_order(hookline, tmp_path) -> None:
+    file = tmp_path / "events.ndjson"
+    file.write_text('{"type": "a..b", "data": 1}\nnot json\n{"type": "a..b", "data": 1}\n')
+    emitted = hookline("emit", "--file", str(file), "--json")
+    assert [refusal["line"] for refusal in emitted.json["refused_lines"]] == [1, 2, 3]
+    assert [line.split(":")[1] for line in emitted.err.splitlines()[:3]] == [" line 1", " line 2", " line 3"]
+
+
+def test_what_ends_a_run_leaves_its_account(hookline, tmp_path) -> None:
+    file = tmp_path / "events.ndjson"
+    file.write_text('not json\n{"type": "a.b", "data": 1}\n')
+    ended = hookline("emit", "--file", str(file), "--json", "--tenant", "no such tenant")
+    assert ended.code == 2
+    assert (ended.json["complete"], ended.json["accepted"], ended.json["refused"]) == (False, 0, 1)
+    assert "tenant" in ended.err
+    assert "run the same command again" in ended.err
+
+
 def test_a_file_that_was_interrupted_goes_on_and_emits_nothing_twice(hookline, site, tmp_path) -> None:
     total = 30_000
     file = tmp_path / "many.ndjson"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 import socket
 import sqlite3
@@ -54,6 +55,30 @@ def test_sigterm_finishes_what_is_on_the_wire(tmp_path, monkeypatch, capfd) -> N
     assert slow.out.read_text().count("slow-one") >= 1
 
 
+@pytest.mark.usefixtures("no_settings")
+def test_the_hints_say_how_to_send_the_first_event(tmp_path, capfd) -> None:
+    server, address = start(tmp_path, "--data-dir", str(tmp_path / "data"), "--hints")
+    try:
+        hints = [shlex.split(line) for line in eventually(lambda: _commands(server))]
+        assert [(program, name) for program, name, *_ in hints] == [
+            ("hookline", "receive"), ("hookline", "subscriptions"), ("hookline", "emit"), ("hookline", "tail"),
+        ]  # fmt: skip
+        for _, *arguments in hints[1:3]:
+            assert run(arguments) == 0
+        capfd.readouterr()
+        assert run(["stats", "--server", address, "--json"]) == 0
+        counts = json.loads(capfd.readouterr().out)
+        assert counts["pending"] + counts["delivered"] == 1
+    finally:
+        assert server.stop() == 0
+    assert "serve --dev --hints\n" in (Path(__file__).parents[2] / "Makefile").read_text()  # whether on a terminal or not
+
+
+def _commands(server: Child) -> list[str]:
+    found = [line for line in server.out.read_text().splitlines() if line.startswith("  hookline ")]
+    return found if len(found) == 4 else []
+
+
 def refused(*arguments: str, **environment: str) -> tuple[int, str]:
     running = process("serve", *arguments, env={**os.environ, **environment})
     _, err = running.communicate(timeout=30)
@@ -67,6 +92,30 @@ def test_a_port_in_use_is_one_line(site, tmp_path) -> None:
     assert code == 1
     assert "in use" in line
     assert "--port" in line
+
+
+def test_what_keeps_a_server_from_listening_is_named_with_its_setting(tmp_path) -> None:
+    import trustme
+
+    authority = trustme.CA()
+    for name in ("one", "two"):
+        made = authority.issue_cert("127.0.0.1")
+        made.private_key_pem.write_to_path(str(tmp_path / f"{name}-key.pem"))
+        made.cert_chain_pems[0].write_to_path(str(tmp_path / f"{name}.pem"))
+    (tmp_path / "junk.pem").write_text("junk")
+    tls = ("--port", "0", "--data-dir", str(tmp_path), "--tls-cert", str(tmp_path / "one.pem"), "--tls-key")
+    for arguments, said in (
+        ((*tls, str(tmp_path / "two-key.pem")), "tls_key: "),
+        ((*tls, str(tmp_path / "junk.pem")), "tls_key: "),
+        (
+            ("--host", "no-such-name.invalid", "--insecure", "--port", "0", "--data-dir", str(tmp_path)),
+            "host: 'no-such-name.invalid'",
+        ),
+    ):
+        code, line = refused(*arguments)
+        assert code == 1
+        assert said in line
+        assert "in use" not in line
 
 
 def test_a_second_server_on_the_same_data_works(site, hookline, subscribed, of_type, tmp_path) -> None:

@@ -1,10 +1,11 @@
-"""Arbitrary messages and arbitrary bytes to every method: the server answers, and never INTERNAL or UNKNOWN."""
+"""Arbitrary messages and bytes to every method: the server answers, never INTERNAL or UNKNOWN, and the store stays whole."""
 
 import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import httpx
@@ -15,9 +16,11 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from store.whole import is_whole
 
 import hookline
 from hookline.client import Client
+from hookline.embedded import EmbeddedClient
 from hookline.model import EventTypeSpec, SubscriptionSpec
 from hookline_proto.v1 import (
     delivery_service_pb2,
@@ -66,11 +69,12 @@ class Target:
 @pytest.fixture(scope="module", params=["memory", "sqlite"])
 def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """A server on a loop of its own, so that calls can be made from plain test functions."""
+    folder = tmp_path_factory.mktemp("fuzz")
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     receiver = httpx.MockTransport(lambda request: httpx.Response(503 if b"1" in request.content else 200))
-    store = "memory:" if request.param == "memory" else tmp_path_factory.mktemp("fuzz") / "hookline.db"
+    store = "memory:" if request.param == "memory" else folder / "hookline.db"
     client = hookline.open(store, transport=receiver)
     server = Server(Settings(port=0), client)
     try:
@@ -78,6 +82,7 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         with grpc.insecure_channel(server.address) as channel:
             yield Target(channel, ids)
         asyncio.run_coroutine_threadsafe(server.stop(1.0), loop).result(30)
+        asyncio.run_coroutine_threadsafe(_stays_whole(client, folder), loop).result(60)
         asyncio.run_coroutine_threadsafe(client.close(), loop).result(30)
     finally:
         loop.call_soon_threadsafe(loop.stop)
@@ -94,6 +99,13 @@ async def _prepare(client: Client, server: Server) -> dict[str, str]:
     (delivery,) = (await client.deliveries.list(event_id=event.event_id)).items
     replay = await client.events.replay(subscription.id)
     return {"subscription_id": subscription.id, "event_id": event.event_id, "delivery_id": delivery.id, "replay_id": replay.id}
+
+
+async def _stays_whole(client: EmbeddedClient, folder: Path) -> None:
+    """After all of it, what is stored makes sense: a copy, for what is in memory has no file."""
+    engine = await client.engine()
+    await engine.store.backup(folder / "copy.db")
+    assert (await is_whole(folder / "copy.db")).total() > 0
 
 
 def call(target: Target, method: MethodDescriptor, requests: list[bytes]) -> grpc.StatusCode:

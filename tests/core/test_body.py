@@ -155,6 +155,19 @@ def test_brackets_in_strings_are_no_nesting():
     assert json_problem(b"[" + b",".join([b"{}"] * 10_000) + b"]") is None
 
 
+@pytest.mark.parametrize(
+    ("data", "half"),
+    [
+        (b'"\\ud800"', r"\ud800 at byte 1"),
+        (b'["\\\\ud800", "\\ud83d\\ude00", "\\uDC00"]', r"\uDC00 at byte 29"),
+        (b'{"a": "\\ude00\\ud83d"}', r"\ude00 at byte 7"),
+    ],
+)
+def test_half_a_surrogate_pair_is_called_so(data, half):
+    assert json_problem(data) == f"has half a surrogate pair ({half}), which is no character"
+    assert json_problem(data + b"]").startswith("is not JSON")
+
+
 def test_the_error_names_the_field_and_the_place():
     with pytest.raises(InvalidArgument, match=r"event.data: is not JSON .*byte 5"):
         check_json(b'{"a":}', "event.data")

@@ -1,7 +1,9 @@
 """Builds what the interoperation tests need of other languages: `make interop`.
 
-Everything is built at the same time and only when its inputs are newer. A tool that is missing or that
-fails is named, and is no error: the tests that need it say that they were skipped, and why.
+Everything is built at the same time and only when its inputs are newer. A tool that is missing is named,
+and so is one that fails: the tests that need it say that they were skipped, and why. Only what is
+`required` where its tools are (node) must not fail, for its tests are skipped where node is missing and
+nowhere else; it has a second try, since registries have bad moments.
 """
 
 import os
@@ -17,6 +19,8 @@ HERE = Path(__file__).parent
 JUDGES = HERE / "judges"
 LIMIT = 240.0
 """Seconds for one command."""
+TRIES = 2
+"""Of what is required."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,7 @@ class Build:
     inputs: tuple[str, ...]
     made: str
     commands: tuple[tuple[str, ...], ...]
+    required: bool = False
 
     @property
     def fresh(self) -> bool:
@@ -46,6 +51,7 @@ BUILDS = (
         inputs=("package.json", "package-lock.json"),
         made="node_modules/.package-lock.json",
         commands=(NPM,),
+        required=True,
     ),
     Build(
         language="Go",
@@ -77,13 +83,34 @@ BUILDS = (
 )
 
 
-def build(made: Build) -> str:
-    """What is to be said of it; nothing if there was nothing to do."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What is to be said of a build, nothing if there was nothing to do, and whether it failed."""
+
+    text: str = ""
+    failed: bool = False
+
+
+def build(made: Build) -> Told:
     if missing := [tool for tool in made.tools if shutil.which(tool) is None]:
-        return f"{made.language}: {', '.join(missing)} not installed: the tests with it are skipped"
+        return Told(text=f"{made.language}: {', '.join(missing)} not installed: the tests with it are skipped")
     if made.fresh:
-        return ""
+        return Told()
     started = time.monotonic()
+    fault = ""
+    for _ in range(TRIES if made.required else 1):
+        fault = run(made)
+        if not fault:
+            # A file that was up to date already is not written again.
+            (made.folder / made.made).touch()
+            return Told(text=f"{made.language}: made in {time.monotonic() - started:.0f} s")
+    end = f"the tests with it cannot run ({TRIES} tries)" if made.required else "the tests with it are skipped"
+    first, _, rest = fault.partition("\n")
+    return Told(text=f"{made.language}: {first}: {end}\n{rest}".rstrip(), failed=made.required)
+
+
+def run(made: Build) -> str:
+    """What went wrong, in its first line, and what was said; nothing if all went well."""
     # Otherwise Go would download a newer Go than the one that is here, and compile its ties to C.
     environment = {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
     for command in made.commands:
@@ -99,20 +126,22 @@ def build(made: Build) -> str:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return f"{made.language}: {command[0]} was not done after {LIMIT:.0f} s: the tests with it are skipped"
+            return f"{command[0]} was not done after {LIMIT:.0f} s"
         if done.returncode:
             said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:])
-            return f"{made.language}: {command[0]} failed: the tests with it are skipped\n{said}"
-    # A file that was up to date already is not written again.
-    (made.folder / made.made).touch()
-    return f"{made.language}: made in {time.monotonic() - started:.0f} s"
+            return f"{command[0]} failed\n{said}"
+    return ""
 
 
-def main() -> None:
+def main(builds: tuple[Build, ...] = BUILDS) -> int:
+    """Build everything; the exit code."""
+    failed = False
     with ThreadPoolExecutor() as pool:
-        for said in pool.map(build, BUILDS):
-            if said:
-                print(said, flush=True)
+        for told in pool.map(build, builds):
+            failed |= told.failed
+            if told.text:
+                print(told.text, flush=True)
+    return int(failed)
 
 
 if __name__ == "__main__":

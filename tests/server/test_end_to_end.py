@@ -30,7 +30,7 @@ from hookline.remote import RemoteClient
 from hookline_proto.v1.event_pb2 import EventSpec as EventSpecMessage
 from hookline_proto.v1.event_service_pb2 import EmitEventRequest
 from hookline_proto.v1.event_service_pb2_grpc import EventServiceStub
-from hookline_server.app import SERVICE_NAMES, CannotListen, Server
+from hookline_server.app import SERVICE_NAMES, Server
 from hookline_server.settings import Settings
 
 TOKEN = "a-token-for-tests"
@@ -290,16 +290,6 @@ async def test_tls_with_a_root_of_ones_own(embedded: Client, tmp_path: Path) -> 
                 await stranger.emit("a", 1)
     finally:
         await server.stop(0.5)
-
-
-async def test_a_port_in_use_is_a_clear_error(server: Server, embedded: Client) -> None:
-    with pytest.raises(CannotListen, match=f"cannot listen on 127.0.0.1:{server.port}"):
-        await Server(Settings(port=server.port), embedded).start()
-
-
-async def test_a_certificate_that_cannot_be_read_is_a_clear_error(embedded: Client, tmp_path: Path) -> None:
-    with pytest.raises(CannotListen, match="tls_cert: cannot read"):
-        await Server(Settings(port=0, tls_cert=tmp_path / "no", tls_key=tmp_path / "no"), embedded).start()
 
 
 async def test_health_and_reflection_name_every_service(server: Server) -> None:

@@ -1,12 +1,16 @@
 """Settings: flags over environment over file over defaults, and one clear line for each mistake."""
 
+import asyncio
 import os
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hookline_server.cli import run
+from hookline_server.cli.serve import serve
 from hookline_server.settings import Settings, SettingsError
 
 
@@ -79,9 +83,31 @@ def test_beyond_loopback_it_asks_for_tls_and_a_token() -> None:
 
 def test_the_token_is_never_shown() -> None:
     (line,) = refusal(token="short")
-    assert line == "token: must be what callers must send; at least 16 visible ASCII characters"
+    assert line == "token: is not right; right is what callers are to send, of at least 16 visible ASCII characters"
     assert "s3cret" not in repr(Settings.load(token="s3cret-s3cret-s3cret"))
     assert "s3cret" not in "".join(refusal(token=["s3cret-s3cret-s3cret"]))
+
+
+def test_every_setting_has_its_flag_and_its_line_in_the_documentation() -> None:
+    flags = signature(serve).parameters.keys() - {"config", "hints", "share_port"}  # which are none of the server's settings
+    assert flags == Settings.model_fields.keys()
+    for name in flags:
+        (option,) = signature(serve).parameters[name].annotation.__metadata__
+        assert (option.default, *option.param_decls) == (f"--{name.replace('_', '-')}",)  # typer takes the first for a default
+    table = (Path(__file__).parents[2] / "docs" / "operations.md").read_text().partition("\n## TLS")[0]
+    assert [name for name in Settings.model_fields if f"`{name}`" not in table] == []
+
+
+def test_flags_are_taken_as_what_they_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Settings] = []
+    monkeypatch.setattr("hookline_server.cli.serve._run", lambda coroutine: coroutine.close())
+    monkeypatch.setattr("hookline_server.cli.serve.logging.configure", lambda *_: None)
+    monkeypatch.setattr("hookline_server.cli.serve._serve", lambda settings, **_: seen.append(settings) or asyncio.sleep(0))
+    given = ("--tenant-weights", "acme=3", "--tenant-weights", "globex=2", "--idempotency-days", "7", "--call-timeout", "30")
+    assert run(["serve", *given, "--max-connections", "9", "--keepalive", "5"]) == 0
+    (settings,) = seen
+    assert settings.tenant_weights == {"acme": 3, "globex": 2}
+    assert (settings.idempotency_days, settings.call_timeout, settings.max_connections, settings.keepalive) == (7, 30, 9, 5)
 
 
 def test_data_stands_where_the_xdg_specification_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

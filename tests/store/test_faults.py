@@ -5,6 +5,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,41 @@ async def test_a_file_locked_by_a_foreign_program_is_unavailable_for_as_long(
     foreign.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable, match="locked by another program"):
         await file.append(NOBODY, [route(make_event("e1"), revision=0)])
+    foreign.execute("ROLLBACK")
+    foreign.close()
+    assert await file.append(NOBODY, [route(make_event("e1"), revision=0)]) == [Accepted([])]
+
+
+async def test_all_who_wait_for_a_locked_file_are_answered_after_one_wait(
+    file: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[str] = []
+    queued = threading.Event()
+    queued.set()
+
+    class Counting(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:  # type: ignore[override]  # as far as it is used
+            if sql == "BEGIN IMMEDIATE":
+                assert queued.wait(10)
+                waits.append(sql)
+            return super().execute(sql, *parameters)
+
+    await file.close()
+    plain = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **how: plain(path, factory=Counting, **how))
+    monkeypatch.setattr(opening, "_SETTINGS", ("PRAGMA busy_timeout = 50",))
+    await file.open()
+    foreign = plain(file.path, isolation_level=None)
+    foreign.execute("BEGIN IMMEDIATE")
+    queued.clear()
+    waits.clear()
+    asked = [asyncio.ensure_future(file.append(NOBODY, [route(make_event(), revision=0)])) for _ in range(6)]
+    await asyncio.sleep(0)
+    queued.set()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(answer, Unavailable) and answer.retry_after for answer in answers)
+    assert len({id(answer) for answer in answers}) == len(answers)  # each has its own, with its own traceback
+    assert len(waits) <= 2  # of those that were taken at first, and of those that had come meanwhile
     foreign.execute("ROLLBACK")
     foreign.close()
     assert await file.append(NOBODY, [route(make_event("e1"), revision=0)]) == [Accepted([])]

@@ -11,17 +11,22 @@ import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from store.making import NOON, TENANT, Yard, make_event, make_subscription, outcome, route
 
 from hookline.clock import SystemClock
+from hookline.embedded import EmbeddedClient
+from hookline.engine import EngineConfig
 from hookline.errors import Closed
+from hookline.model import SubscriptionSpec
 from hookline.store import SqliteStore
 from hookline.store.protocol import NOBODY, Accepted, ClaimRequest, EventFilter, LaneKey, OwnedLane, Wake, WakeKind
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork, signals and Unix sockets")
 
 EACH = 150
+HOUR = 3600.0
 TESTS = Path(__file__).parents[1]
 
 HAMMER = """
@@ -85,6 +90,17 @@ async def main(path, lane):
     await store.append(NOBODY, [route(make_event("elsewhere"), (lane,), revision=(await store.revisions())[TENANT])])
     await store.close()
 asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+EMIT_TO_ALL = """
+import asyncio, sys
+import hookline
+
+async def main(path):
+    async with hookline.open(path, deliver=False) as client:
+        await client.emit("invoice.paid", {"from": "elsewhere"})
+asyncio.run(main(sys.argv[1]))
 """
 
 
@@ -161,6 +177,33 @@ async def test_an_append_in_another_process_wakes_the_owner_through_its_socket(f
     assert [work.event.id for work in await yard.claim()] == ["elsewhere"]
     _, errors = await asyncio.to_thread(process.communicate, timeout=30)
     assert errors == ""
+
+
+async def test_what_another_process_emits_is_delivered_by_its_wake_and_not_by_looking(tmp_path: Path) -> None:
+    path = tmp_path / "hookline.db"
+    arrived = asyncio.Event()
+
+    def receive(request: httpx.Request) -> httpx.Response:
+        assert b"elsewhere" in request.content
+        arrived.set()
+        return httpx.Response(200)
+
+    # Nobody looks by himself within this test: not at the file (no floor), and not at what is due, dead or lost.
+    client = EmbeddedClient(
+        lambda: SqliteStore(path, SystemClock(), floor=None),
+        config=EngineConfig(floor_poll=HOUR, lease_ttl=10 * HOUR),
+        deliver=True,
+        tenant="default",
+        transport=httpx.MockTransport(receive),
+    )
+    async with client:
+        await client.subscriptions.create(SubscriptionSpec(url="https://example.com/"))
+        changes = client.watch()
+        await anext(changes)  # what the subscription itself has set going is over
+        process = start(EMIT_TO_ALL, path)
+        await asyncio.wait_for(arrived.wait(), 60)
+        _, errors = await asyncio.to_thread(process.communicate, timeout=30)
+        assert errors == ""
 
 
 async def test_a_lost_wake_is_made_up_for_by_looking(tmp_path: Path) -> None:

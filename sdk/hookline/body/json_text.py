@@ -24,6 +24,12 @@ _STRING: Final = re.compile(rb'"[^"]*"')
 _ALL_ELSE: Final = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _BOM: Final = b"\xef\xbb\xbf"
+_ESCAPES: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
+"""Whole surrogate pairs, halves, and all other escapes (so that a backslash that is escaped begins none)."""
+_WHOLE: Final = rb"\ufffd"
+"""As long as a half, and a character."""
 
 
 @lru_cache(maxsize=1024)
@@ -52,7 +58,7 @@ def json_problem(data: bytes) -> str | None:
     try:
         _DECODER.decode(data)
     except msgspec.DecodeError as error:
-        return f"is not JSON ({str(error).removeprefix('JSON is malformed: ')})"
+        return _half_pair(data) or f"is not JSON ({str(error).removeprefix('JSON is malformed: ')})"
     except RecursionError:
         # The interpreter's own limit, where the caller's stack has used most of it up.
         return "is nested too deep"
@@ -64,6 +70,18 @@ def check_json(data: bytes, field: str = "data") -> None:
     problem = json_problem(data)
     if problem is not None:
         raise InvalidArgument.of(field, f"{problem}; right is JSON text (RFC 8259) in UTF-8")
+
+
+def _half_pair(data: bytes) -> str | None:
+    """What to say if halves of surrogate pairs are all that is wrong, which the decoder's own words do not."""
+    half = next((found for found in _ESCAPES.finditer(data) if found["half"]), None)
+    if half is None:
+        return None
+    try:
+        _DECODER.decode(_ESCAPES.sub(lambda found: _WHOLE if found["half"] else found[0], data))
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return f"has half a surrogate pair ({half[0].decode()} at byte {half.start()}), which is no character"
 
 
 def depth(data: bytes) -> int:

@@ -191,7 +191,7 @@ class EmbeddedSubscriptions(Subscriptions):
     ) -> Secret:
         """See `Subscriptions`."""
         if not 0 <= overlap <= LONGEST_OVERLAP:
-            raise InvalidArgument.of("overlap", f"{overlap} s; choose 0 s to {LONGEST_OVERLAP:g} s (30 days)")
+            raise InvalidArgument.of("overlap", f"{overlap:.0f} s is out of range; right is 0 to {LONGEST_OVERLAP:.0f} s (30 days)")
         engine, found = await self._find(subscription_id, tenant)
         signer = scheme(found.signature_scheme, found.signature_parameters)
         if secret:

@@ -72,8 +72,9 @@ class SubscriptionSpec:
     """What a caller says of a subscription.
 
     `timeout` is the whole of an attempt, in seconds, from the first packet to the last byte of the
-    answer. `max_in_flight` bounds concurrent requests. `secret` is made by hookline if empty
-    (Standard Webhooks, `whsec_` and 24 to 64 bytes in base64).
+    answer. `max_in_flight` bounds concurrent requests. `secret` is as the scheme wants it
+    (docs/signatures.md; `standard`: `whsec_` and 24 to 64 bytes in base64, or `whsk_` and an ed25519
+    key), and made by hookline if empty.
 
     `profile` only says where the other values come from (`hookline.profile(name).spec(url=…)`).
     `signature_parameters` are what the scheme is told beside its name. `filter` and `transform` are CEL

@@ -545,8 +545,9 @@ class SubscriptionSpec(_message.Message):
     signature_scheme: _builtins.str
     """How requests are signed; "standard" (Standard Webhooks) if empty."""
     secret: _builtins.str
-    """The signing secret: "whsec_" and the base64 of 24 to 64 bytes. Made by the server if empty. Never
-    answered here; see GetSubscriptionSecret.
+    """The signing secret, as the scheme wants it (docs/signatures.md): for "standard", "whsec_" and the
+    base64 of 24 to 64 bytes, or "whsk_" and an ed25519 key. Made by the server if empty. Never answered
+    here; see GetSubscriptionSecret.
     """
     max_in_flight: _builtins.int
     """How many requests may be under way at once; 1 to 1,000. 64 if not set."""
@@ -978,7 +979,7 @@ class Secret(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     value: _builtins.str
-    """"whsec_" and base64."""
+    """As the subscription's scheme wants it; see SubscriptionSpec.secret."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """Until when it signs, after a rotation; not set for the current one."""

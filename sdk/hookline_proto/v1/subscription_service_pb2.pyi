@@ -430,7 +430,7 @@ class RotateSubscriptionSecretRequest(_message.Message):
     subscription_id: _builtins.str
     """Required."""
     secret: _builtins.str
-    """"whsec_" and the base64 of 24 to 64 bytes; made by the server if empty."""
+    """As the subscription's scheme wants it, see SubscriptionSpec.secret; made by the server if empty."""
     request_id: _builtins.str
     """Chosen by the caller, at most 64 visible ASCII characters: a repeated call with the same one answers
     with the secret of the first. Not safe to repeat if empty.

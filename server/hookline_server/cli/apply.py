@@ -1,5 +1,6 @@
 """`hookline apply`: makes subscriptions and event types stand as a file declares."""
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
+from hookline.errors import HooklineError, quoted
 from hookline_server.cli import declared
 from hookline_server.cli.call import Call, calls
-from hookline_server.cli.exits import UsageError
+from hookline_server.cli.exits import CommandError, UsageError, exit_code
 from hookline_server.cli.output import Output, clean
 from hookline_server.cli.plan import Action, Step, carry_out, plan
 
@@ -45,9 +47,27 @@ async def apply(
             _show(call.out, step)
     if steps and not dry_run:
         _agree(steps, yes=yes, from_stdin=str(file) == "-")
-        for step in steps:
+        await _carry_out(call, steps)
+    _report(call.out, steps, made=0 if dry_run else len(steps), done=not dry_run)
+
+
+async def _carry_out(call: Call, steps: list[Step]) -> None:
+    """Make the changes one by one. Raises CommandError that says how many were made."""
+    for made, step in enumerate(steps):
+        account = f"{made} of {len(steps)} changes were made"
+        try:
             await carry_out(call.client, step)
-    _report(call.out, steps, done=not dry_run)
+        except HooklineError as error:
+            if call.out.as_json:
+                _report(call.out, steps, made=made, done=False)
+            raise CommandError(
+                f"{step.action} {step.kind} {quoted(step.name)}: {error.message}; {account}; see to that and run it again: "
+                "it makes those that are missing",
+                exit_code(error),
+            ) from error
+        except asyncio.CancelledError:
+            call.out.note(f"{account}, or one more; run it again: it makes those that are missing")
+            raise
 
 
 def _agree(steps: list[Step], *, yes: bool, from_stdin: bool) -> None:
@@ -59,7 +79,7 @@ def _agree(steps: list[Step], *, yes: bool, from_stdin: bool) -> None:
     typer.confirm(f"Make these {len(steps)} changes?", abort=True, err=True)
 
 
-def _report(out: Output, steps: list[Step], *, done: bool) -> None:
+def _report(out: Output, steps: list[Step], *, made: int, done: bool) -> None:
     counts = {action.value: sum(step.action is action for step in steps) for action in Action}
     if out.as_json:
         items = [
@@ -71,12 +91,12 @@ def _report(out: Output, steps: list[Step], *, done: bool) -> None:
             }
             for step in steps
         ]
-        out.json({"applied": done, **counts, "items": items})
+        out.json({"applied": done, "made": made, **counts, "items": items})
     elif not steps:
         out.line("no changes")
     else:
-        made = ", ".join(f"{counts[action.value]} {action.value}d" for action in Action)
-        out.line(made if done else f"would be: {made}")
+        summary = ", ".join(f"{counts[action.value]} {action.value}d" for action in Action)
+        out.line(summary if done else f"would be: {summary}")
 
 
 def _show(out: Output, step: Step) -> None:
@@ -101,7 +121,7 @@ def _json(step: Step, field: str) -> dict[str, object]:
 
 def _text(path: Path) -> str:
     try:
-        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        return sys.stdin.buffer.read().decode() if str(path) == "-" else path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--file: cannot read {path} ({error.strerror})") from error
     except UnicodeDecodeError as error:

@@ -6,6 +6,7 @@ The options stand on the root (`hookline --server … emit`) and on every comman
 
 import asyncio
 import inspect
+import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,13 +16,15 @@ import typer
 
 import hookline
 from hookline.client import DEFAULT_TENANT, Client
-from hookline.errors import Unavailable
+from hookline.errors import LONGEST_VALUE, Unavailable
+from hookline.store import hidden
 from hookline_server.cli.exits import CommandError, ExitCode, UsageError
 from hookline_server.cli.output import Output
 
 PANEL: Final = "Connection and output"
 DEFAULT_SERVER: Final = "127.0.0.1:50051"
 DEFAULT_TIMEOUT: Final = 30.0
+POSTGRES: Final = ("postgresql:", "postgres:")
 
 P = ParamSpec("P")
 
@@ -165,13 +168,22 @@ def _tls(reach: Reach) -> bool | bytes:
     if reach.tls is False:
         raise UsageError("--ca and --no-tls contradict each other; leave one out")
     try:
+        # gRPC would take anything, and then reach no server.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(reach.ca)
         return reach.ca.read_bytes()
+    except ssl.SSLError as error:
+        raise UsageError(f"--ca: {reach.ca} holds no certificate; right is a PEM file with those of the authorities") from error
     except OSError as error:
         raise UsageError(f"--ca: cannot read {reach.ca} ({error.strerror}); name a PEM file that this user may read") from error
 
 
 def _check_store(store: str) -> None:
     """A mistyped path must not make a new, empty store."""
+    if ("://" in store or store.startswith(POSTGRES)) and not store.startswith("sqlite:///"):
+        raise UsageError(
+            f"--store: {hidden(store)[:LONGEST_VALUE]} is no file; right is the path of an SQLite file, "
+            "or --server for what stands elsewhere"
+        )
     path = Path(store.removeprefix("sqlite:///"))
     if not path.exists():
         raise CommandError(

@@ -18,7 +18,6 @@ is not said has its default, or is as the `profile` has it. A `secret` that is d
 another one signs, it is rotated to the declared one. A section that is missing is left alone.
 """
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -46,6 +45,7 @@ from hookline_server.cli.access_options import declared_access
 from hookline_server.cli.exits import UsageError
 from hookline_server.cli.limit_options import EVER, NEVER, breaker
 from hookline_server.cli.subscription_options import made
+from hookline_server.nearest import nearest
 
 NAME: Final = "name"
 """The label by which a declared subscription is known."""
@@ -63,8 +63,9 @@ Node = Any  # what YAML may hold
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """What a file says; None for a section that it does not have."""
+    """What a file says, in its order; None for a section that it does not have."""
 
+    path: Path
     subscriptions: Mapping[str, SubscriptionSpec] | None
     event_types: Mapping[str, EventTypeSpec] | None
 
@@ -73,10 +74,13 @@ def read(path: Path, text: str) -> Declared:
     """What `text`, the content of `path`, declares. Raises UsageError that names the place."""
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: a day that no calendar has, a number of 5,000 digits
         raise UsageError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+    except RecursionError:
+        raise UsageError(f"{path}: is nested too deep; right are two sections, {' and '.join(_SECTIONS)}") from None
     root = _mapping({} if document is None else document, str(path), _SECTIONS)
     return Declared(
+        path=path,
         subscriptions=_section(root, "subscriptions", path, _SUBSCRIPTION, _subscription),
         event_types=_section(root, "event_types", path, _EVENT_TYPE, _event_type),
     )
@@ -188,9 +192,9 @@ def _event_type(members: dict[str, Node], place: str) -> EventTypeSpec:
         where = f"{place}.{key}"
         match key:
             case "schema":
-                given[key] = _json_text(value)
+                given[key] = _json_text(value, where)
             case "examples":
-                given[key] = tuple(_json_text(item) for item in _list(value, where))
+                given[key] = tuple(_json_text(item, where) for item in _list(value, where))
             case "description":
                 given[key] = _string(value, where)
             case _:
@@ -211,12 +215,14 @@ def _policy(value: Node, place: str) -> RetryPolicy:
         base = RetryPolicy(schedule=Steps(delays=delays), max_attempts=len(delays) + 1)
     if exponential is not None:
         parts = {
-            key: _span(part, f"{place}.exponential.{key}")
+            key: (_number if key == "factor" else _span)(part, f"{place}.exponential.{key}")
             for key, part in _mapping(exponential, f"{place}.exponential", _EXPONENTIAL).items()
         }
         if "initial" not in parts:
             raise UsageError(f"{place}.exponential.initial: is missing; right is the first delay")
         base = replace(values.policy("exponential", place), schedule=Exponential(**parts))
+    if "count_paused" in members:
+        members["count_paused"] = _flag(members["count_paused"], f"{place}.count_paused")
     if members.get("max_elapsed") is not None:
         members["max_elapsed"] = _span(members["max_elapsed"], f"{place}.max_elapsed")
     return replace(base, **members)
@@ -226,9 +232,7 @@ def _mapping(value: Node, place: str, known: Iterable[str]) -> dict[str, Node]:
     found = _any_mapping(value, place)
     for key in found:
         if key not in known:
-            nearest = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.5)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
-            raise UsageError(f"{place}: {quoted(key)} is not known; {hint}")
+            raise UsageError(f"{place}: {quoted(key)} is not known; {nearest(str(key), known)}")
     return found
 
 
@@ -259,6 +263,12 @@ def _flag(value: Node, place: str) -> bool:
     return value
 
 
+def _number(value: Node, place: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise UsageError(f"{place}: {quoted(value)} is no number; right is one like 2 or 1.5")
+    return float(value)
+
+
 def _span(value: Node, place: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
@@ -272,9 +282,12 @@ def _choice(kind: type[BodyFormat] | type[Ordering], value: Node, place: str) ->
         raise UsageError(f"{place}: {quoted(value)} is not right; right is one of {', '.join(kind)}") from None
 
 
-def _json_text(value: Node) -> str:
+def _json_text(value: Node, place: str) -> str:
     """A schema or an example: JSON text as it stands, or YAML written as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError) as error:  # a name that is no text, a part of itself, nested too deep
+        raise UsageError(f"{place}: has no like in JSON ({error}); right is what JSON can say") from None
 
 
 _READERS: Final[Mapping[str, Callable[[Node, str], Any]]] = {

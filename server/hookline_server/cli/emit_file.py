@@ -4,9 +4,10 @@ import asyncio
 import re
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -59,15 +60,18 @@ async def emit_file(call: Call, path: Path, run: str) -> None:
                 await _emit_lines(call, batch, name, account)
                 counts = f"{account.accepted} accepted, {account.duplicates} duplicates, {len(account.refused)} refused"
                 progress.update(task, completed=batch[-1].end, counts=counts)
-        except AWAY as error:
+        except HooklineError as error:
             stop = error
-        except asyncio.CancelledError:
+        except (Exception, asyncio.CancelledError):
             progress.stop()
             _report(call, account, complete=False)
             raise
     _report(call, account, complete=stop is None)
     if stop is not None:
-        raise CommandError(f"{stop.message}; run the same command again: it goes on, and emits nothing twice", exit_code(stop))
+        first = "" if isinstance(stop, AWAY) else "see to that and "
+        raise CommandError(
+            f"{stop.message}; {first}run the same command again: it goes on, and emits nothing twice", exit_code(stop)
+        )
     if account.refused:
         raise CommandError(f"{len(account.refused)} lines were refused; mend them and run the same command again", ExitCode.FAILED)
 
@@ -75,37 +79,55 @@ async def emit_file(call: Call, path: Path, run: str) -> None:
 async def _emit_lines(call: Call, batch: list[NumberedLine], run: str, account: Account) -> None:
     """Emit a group of lines; those for which hookline has no room yet are emitted after a while."""
     waiting: list[tuple[NumberedLine, EventSpec]] = []
+    refused: list[tuple[NumberedLine, HooklineError]] = []
     for line in batch:
         try:
             waiting.append((line, event(line, run)))
         except HooklineError as error:
-            account.refuse(line, error)
-    while waiting:
-        try:
-            outcomes = await call.client.emit_many([spec for _, spec in waiting])
-        except ResourceExhausted as error:
-            if len(waiting) == 1 and len(waiting[0][0].text) > BATCH_BYTES:
-                outcomes = [InvalidArgument.of("event", error.message)]
-            else:
-                await asyncio.sleep(error.retry_after or TOO_MUCH)
-                continue
-        again: list[tuple[NumberedLine, EventSpec]] = []
-        pause = 0.0
-        for pair, outcome in zip(waiting, outcomes, strict=True):
-            match outcome:
-                case EmitResult():
-                    account.duplicates += outcome.duplicate
-                    account.accepted += not outcome.duplicate
-                case ResourceExhausted():
-                    again.append(pair)
-                    pause = max(pause, outcome.retry_after or TOO_MUCH)
-                case Unavailable() | DeadlineExceeded():
-                    raise outcome
-                case _:
-                    account.refuse(pair[0], outcome)
-        waiting = again
-        if waiting:
-            await asyncio.sleep(pause)
+            refused.append((line, error))
+    try:
+        while waiting:
+            waiting = await _emit_once(call, waiting, refused, account)
+    finally:
+        for line, refusal in sorted(refused, key=itemgetter(0)):
+            account.refuse(line, refusal)
+
+
+async def _emit_once(
+    call: Call,
+    waiting: list[tuple[NumberedLine, EventSpec]],
+    refused: list[tuple[NumberedLine, HooklineError]],
+    account: Account,
+) -> list[tuple[NumberedLine, EventSpec]]:
+    """Emit lines once and count what became of each; those for which there was no room, after the pause that was asked for."""
+    outcomes: Sequence[EmitResult | HooklineError]
+    try:
+        outcomes = await call.client.emit_many([spec for _, spec in waiting])
+    except ResourceExhausted as error:
+        if len(waiting) > 1 or len(waiting[0][0].text) <= BATCH_BYTES:
+            await asyncio.sleep(error.retry_after or TOO_MUCH)
+            return waiting
+        outcomes = [InvalidArgument.of("event", error.message)]
+    again: list[tuple[NumberedLine, EventSpec]] = []
+    pause = 0.0
+    away: HooklineError | None = None
+    for pair, outcome in zip(waiting, outcomes, strict=True):
+        match outcome:
+            case EmitResult():
+                account.duplicates += outcome.duplicate
+                account.accepted += not outcome.duplicate
+            case ResourceExhausted():
+                again.append(pair)
+                pause = max(pause, outcome.retry_after or TOO_MUCH)
+            case Unavailable() | DeadlineExceeded():
+                away = outcome
+            case _:
+                refused.append((pair[0], outcome))
+    if away is not None:
+        raise away
+    if again:
+        await asyncio.sleep(pause)
+    return again
 
 
 def _report(call: Call, account: Account, *, complete: bool) -> None:

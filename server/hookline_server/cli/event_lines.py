@@ -9,6 +9,8 @@ not JSON. A line with neither an `id` nor an `idempotency_key` gets a key made f
 the line's number and its text, so that emitting the same file again emits nothing twice.
 """
 
+import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import blake2b
@@ -17,8 +19,10 @@ from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from hookline.errors import InvalidArgument, quoted
+from hookline.body import json_problem
+from hookline.errors import LONGEST_VALUE, InvalidArgument, quoted
 from hookline.model import JSON, EventSpec
+from hookline_server.nearest import nearest
 
 BATCH_EVENTS: Final = 500
 BATCH_BYTES: Final = 1024 * 1024
@@ -47,6 +51,19 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Line)
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KNOWN: Final = tuple(member.name for member in msgspec.structs.fields(_Line))
+_PLACE: Final = re.compile(r" - at `\$\.(\w+)(?:\[\.\.\.\])?`$")
+"""Where the decoder says that it met what it refuses."""
+_TIME: Final = "RFC 3339 with its zone, like 2030-01-31T12:00:00Z"
+_RIGHT: Final = {
+    "type": "text like invoice.paid",
+    "data_base64": "base64 (RFC 4648, section 4)",
+    "time": _TIME,
+    "not_before_time": _TIME,
+    "labels": 'an object whose values are text, like {"team": "money"}',
+}
+_EVENT: Final = 'a JSON object like {"type": "invoice.paid", "data": {}}'
 
 
 class NumberedLine(NamedTuple):
@@ -90,12 +107,15 @@ def event(line: NumberedLine, run: str) -> EventSpec:
     try:
         read = _DECODER.decode(line.text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidArgument.of(
-            "event", f'is no event: {error}; right is a JSON object like {{"type": "invoice.paid", "data": {{}}}}'
-        ) from error
+        raise _refusal(line.text, str(error)) from error
+    except RecursionError:
+        # Only data may nest at all; how deep it may is for hookline to say, and this is deeper.
+        problem = json_problem(line.text) or "is nested too deep"
+        raise InvalidArgument.of("event.data", f"{problem}; right is JSON text (RFC 8259) in UTF-8") from None
     octets = bytes(read.data) or read.data_base64
     if octets is None or (bytes(read.data) and read.data_base64 is not None):
-        raise InvalidArgument.of("event.data", "is missing or there twice; right is either data (JSON) or data_base64")
+        fault = "is missing" if octets is None else "stands beside data_base64"
+        raise InvalidArgument.of("event.data", f"{fault}; right is either data (JSON) or data_base64")
     key = read.idempotency_key or ("" if read.id else _key(line, run))
     return EventSpec(
         type=read.type,
@@ -121,6 +141,52 @@ def event_in(path: Path) -> EventSpec:
     except OSError as error:
         raise InvalidArgument.of("event", f"{quoted(str(path))} cannot be read: {error.strerror}") from error
     return event(NumberedLine(1, text.strip(), len(text)), run_name(path))
+
+
+def _refusal(text: bytes, said: str) -> InvalidArgument:
+    """Why a line is no event: the member, its value, and what would be right, as far as the decoder can tell."""
+    problem = json_problem(text)
+    if problem is not None:
+        member = _with_half_a_pair(text)
+        if member is None:
+            return InvalidArgument.of("event", f"{quoted(text.decode('utf-8', 'backslashreplace'))} {problem}; right is {_EVENT}")
+        return InvalidArgument.of(f"event.{member}", f"{problem}; right is text without")
+    try:
+        members = _MEMBERS.decode(text)
+    except msgspec.DecodeError:
+        return InvalidArgument.of("event", f"{quoted(text.decode())} is no object; right is {_EVENT}")
+    unknown = next((name for name in members if name not in _KNOWN), None)
+    place = _PLACE.search(said)
+    if place is not None:
+        name = place[1]
+        return InvalidArgument.of(
+            f"event.{name}", f"{_shown(bytes(members[name]))} is not right; right is {_RIGHT.get(name, 'text')}"
+        )
+    if unknown is not None:
+        return InvalidArgument.of(f"event.{unknown}", f"is not known; {nearest(unknown, _KNOWN)}")
+    return InvalidArgument.of("event.type", f"is missing; right is {_RIGHT['type']}")
+
+
+def _shown(text: bytes) -> str:
+    """JSON as it stands, cut."""
+    line = text.decode()
+    return line if len(line) <= LONGEST_VALUE else line[: LONGEST_VALUE - 1] + "…"
+
+
+def _with_half_a_pair(text: bytes) -> str | None:
+    """The member that has half a surrogate pair in it, if that is all that is wrong with `text`."""
+    try:
+        # As text, numbers of any size are read, and none is made a double.
+        members = json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(members, dict):
+        for name, value in members.items():
+            try:
+                json.dumps([name, value], ensure_ascii=False).encode()
+            except UnicodeEncodeError:
+                return name if name in _KNOWN else None
+    return None
 
 
 def _key(line: NumberedLine, run: str) -> str:

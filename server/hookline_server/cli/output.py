@@ -79,7 +79,9 @@ class Output:
 
     def json(self, value: object, *, line: bool = False) -> None:
         """Print one JSON document, on one line if `line`."""
-        text = json.dumps(plain(value), ensure_ascii=False, indent=None if line else 2)
+        # Where the output takes no UTF-8, escapes say the same.
+        escaped = not (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf8")
+        text = json.dumps(plain(value), ensure_ascii=escaped, indent=None if line else 2)
         sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
         if line:
             sys.stdout.flush()

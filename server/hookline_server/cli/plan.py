@@ -1,21 +1,26 @@
 """What would have to change for hookline to stand as a file declares."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from hookline.client import Client
+from hookline.errors import InvalidArgument
 from hookline.model import EventType, EventTypeSpec, Subscription, SubscriptionSpec
 from hookline.model.authentication import without_secret
 from hookline.signing import SECRET_PARAMETERS
+from hookline.validation import check_event_type, check_made_from_profile, check_subscription
 from hookline_server.cli.declared import NAME, Declared
-from hookline_server.cli.exits import CommandError, ExitCode
+from hookline_server.cli.exits import CommandError, ExitCode, UsageError
 from hookline_server.cli.paging import collect
 from hookline_server.cli.plain import plain
 from hookline_server.cli.subscription_options import spec_of
 
 EVERYTHING = 1 << 31
 SHOWN_SECRET = "***"
+_MADE_WITH = ("ordering", "profile")
+"""What is said of a subscription when it is created, and not afterwards."""
 
 
 class Action(StrEnum):
@@ -50,15 +55,22 @@ class Step:
 async def plan(client: Client, declared: Declared, *, prune: bool) -> list[Step]:
     """The steps, event types first. With `prune`, what is not declared is deleted: event types, and subscriptions with a name.
 
-    Raises CommandError (two subscriptions have the same name).
+    What a step would be refused for is found here, before the first one is made, but for what hangs on the server's settings.
+
+    Raises UsageError that names the place in the file, CommandError (two subscriptions have the same name).
     """
     steps: list[Step] = []
     if declared.event_types is not None:
+        for index, (name, event_type) in enumerate(declared.event_types.items()):
+            with _at(f"{declared.path}: event_types[{index}]", "event_type"):
+                check_event_type(name, event_type)
         page = await collect(lambda size, token: client.event_types.list(page_size=size, page_token=token), EVERYTHING)
         steps += _event_type_steps({item.name: item for item in page.items}, declared.event_types, prune=prune)
     if declared.subscriptions is not None:
         stands = await _named(client)
-        for name, spec in declared.subscriptions.items():
+        for index, (name, spec) in enumerate(declared.subscriptions.items()):
+            with _at(f"{declared.path}: subscriptions[{index}]", "subscription"):
+                _check(spec, stands.get(name))
             steps += await _subscription_steps(client, name, spec, stands.get(name))
         if prune:
             steps += [
@@ -88,6 +100,38 @@ async def carry_out(client: Client, step: Step) -> None:
             await client.subscriptions.delete(found.id, etag=found.etag)
         case None, EventType() as found:
             await client.event_types.delete(found.name, etag=found.etag)
+
+
+@contextmanager
+def _at(place: str, root: str) -> Iterator[None]:
+    """Say where in the file a refusal is from: `root` is what its fields' paths begin with."""
+    try:
+        yield
+    except InvalidArgument as refusal:
+        lines = (f"{place}{violation.field.removeprefix(root)}: {violation.description}" for violation in refusal.violations)
+        raise UsageError("\n".join(line.replace(".retry.steps.delays[", ".retry.steps[") for line in lines)) from refusal
+
+
+def _check(spec: SubscriptionSpec, found: Subscription | None) -> None:
+    """Raise InvalidArgument unless the server would take `spec`. Whether http to loopback will do is for the server to say.
+
+    What is secret is not asked for again where it stands already.
+    """
+    check_made_from_profile(spec)
+    parameters = dict(spec.signature_parameters)
+    if found is not None:
+        for field in _MADE_WITH:
+            if getattr(spec, field) != getattr(found, field):
+                raise InvalidArgument.of(
+                    f"subscription.{field}",
+                    f"is {str(getattr(found, field))!r} since the subscription was created; right is that, or another name",
+                )
+        parameters |= {name: "…" for name in SECRET_PARAMETERS if name not in parameters and f"{name}_header" in parameters}
+        if spec.authentication == found.authentication:
+            spec = replace(spec, authentication=None)
+        if spec.client_certificate == found.client_certificate:
+            spec = replace(spec, client_certificate=None)
+    check_subscription(replace(spec, signature_parameters=parameters), allow_http_loopback=True)
 
 
 async def _named(client: Client) -> dict[str, Subscription]:

@@ -1,5 +1,6 @@
 """The whole command line, and how errors leave it: one line, an exit code, never a traceback."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -7,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
+from pydantic import ValidationError
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from hookline.errors import HooklineError
+from hookline.errors import HooklineError, quoted
 from hookline_server.cli import admin, deliveries, event_types, profiles, replay, subscriptions
 from hookline_server.cli.apply import apply
 from hookline_server.cli.call import PANEL, AsJson, Reach, Store
@@ -144,13 +146,43 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """The console script."""
+    _speak()
     sys.exit(run(sys.argv[1:]))
 
 
 def _usage(error: TyperException) -> int:
     """A command line that cannot be understood; the help, where nothing was asked for."""
-    message = error.format_message().removesuffix(".")
     if type(error).__name__ == "NoArgsIsHelpError":
         return ExitCode.USAGE  # the help is printed already
+    message = _wrong_value(error) or error.format_message().removesuffix(".")
     complain(message[:1].lower() + message[1:])
     return error.exit_code
+
+
+def _wrong_value(error: TyperException) -> str:
+    """The option, its value and what would be right, where typer has the value checked and repeats the checker's words alone."""
+    names = getattr(getattr(error, "param", None), "opts", None)
+    if not names or not isinstance(error.__cause__, ValidationError):
+        return ""
+    name, problem = max(names, key=len), error.__cause__.errors()[0]
+    bounds = problem.get("ctx", {})
+    match problem["type"]:
+        case "value_error":  # typer's own words, which name the value and the choices
+            return f"{name}: {bounds['error']}".removesuffix(".")
+        case "greater_than_equal":
+            right = f"{bounds['ge']} or more"
+        case "less_than_equal":
+            right = f"at most {bounds['le']}"
+        case kind if kind.startswith("int_"):
+            right = "a whole number"
+        case kind if kind.startswith("float_"):
+            right = "a number"
+        case _:
+            right = bounds.get("expected") or problem["msg"]
+    return f"{name}: {quoted(problem['input'])} is not right; right is {right}"
+
+
+def _speak() -> None:
+    """Have a terminal or a pipe that takes no UTF-8 get a question mark for what it cannot show, rather than fail."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")

@@ -19,11 +19,13 @@ from hookline.outbox import SqliteOutbox
 from hookline.store import hidden
 from hookline.store.protocol import Result, Settlement
 from hookline_server import logging
-from hookline_server.app import Server, address_of
+from hookline_server.app import Server
 from hookline_server.cli.call import DEFAULT_SERVER
 from hookline_server.cli.output import Output
 from hookline_server.cli.signals import stop_on_signals
+from hookline_server.cli.values import pairs
 from hookline_server.connections import see_to_descriptors
+from hookline_server.listening import address_of
 from hookline_server.settings import Settings
 from hookline_server.wall_clock import watch_the_clock
 from hookline_server.workers import Workers, reserve
@@ -82,6 +84,26 @@ def serve(
     max_concurrent_streams: Annotated[
         int | None, typer.Option("--max-concurrent-streams", help="Calls at once a connection.", show_default="1000")
     ] = None,
+    max_connections: Annotated[
+        int | None,
+        typer.Option("--max-connections", help="Connections at once; 0: what file descriptors allow for.", show_default="0"),
+    ] = None,
+    max_concurrent_calls: Annotated[
+        int | None, typer.Option("--max-concurrent-calls", help="Calls at once in all.", show_default="10000")
+    ] = None,
+    call_timeout: Annotated[
+        float | None, typer.Option("--call-timeout", help="Seconds after which a call ends; streams do not.", show_default="120")
+    ] = None,
+    keepalive: Annotated[
+        float | None,
+        typer.Option("--keepalive", help="Seconds of silence before a connection is asked for a sign of life.", show_default="60"),
+    ] = None,
+    max_connection_age: Annotated[
+        float | None, typer.Option("--max-connection-age", help="Seconds a connection; 0: for ever.", show_default="0")
+    ] = None,
+    max_connection_idle: Annotated[
+        float | None, typer.Option("--max-connection-idle", help="Seconds without a call; 0: for ever.", show_default="0")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", help="Processes that share the port and the store.", show_default="1")
     ] = None,
@@ -89,11 +111,21 @@ def serve(
     disk_margin_mb: Annotated[
         int | None, typer.Option("--disk-margin-mb", help="MiB that stay free on the disk of the store.", show_default="64")
     ] = None,
+    tenant_weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tenant-weights", metavar="TENANT=WEIGHT", help="How often a tenant has its turn under load, 1 to 100 (repeatable)."
+        ),
+    ] = None,
     node_concurrency: Annotated[
         int | None, typer.Option("--node-concurrency", help="Requests to receivers at once.", show_default="512")
     ] = None,
     retention_days: Annotated[
         float | None, typer.Option("--retention-days", help="How long what is finished is kept.", show_default="14")
+    ] = None,
+    idempotency_days: Annotated[
+        float | None,
+        typer.Option("--idempotency-days", help="How long ids and idempotency keys are remembered at least.", show_default="30"),
     ] = None,
     drain_grace: Annotated[
         float | None, typer.Option("--drain-grace", help="Seconds for what is under way at the end.", show_default="10")
@@ -129,10 +161,18 @@ def serve(
         max_data_bytes=max_data_bytes,
         max_message_bytes=max_message_bytes,
         max_concurrent_streams=max_concurrent_streams,
+        max_connections=max_connections,
+        max_concurrent_calls=max_concurrent_calls,
+        call_timeout=call_timeout,
+        keepalive=keepalive,
+        max_connection_age=max_connection_age,
+        max_connection_idle=max_connection_idle,
         workers=workers,
         disk_margin_mb=disk_margin_mb,
+        tenant_weights=pairs(tenant_weights, "--tenant-weights") if tenant_weights else None,
         node_concurrency=node_concurrency,
         retention_days=retention_days,
+        idempotency_days=idempotency_days,
         drain_grace=drain_grace,
         log_level=log_level,
         log_format=log_format,
@@ -223,6 +263,7 @@ def _engine_config(settings: Settings) -> EngineConfig:
         disk_margin=settings.disk_margin_mb * MIB,
         grace=settings.drain_grace,
         retention=settings.retention_days * DAY,
+        idempotency_window=settings.idempotency_days * DAY,
         allow_http_loopback=settings.dev,
     )
 

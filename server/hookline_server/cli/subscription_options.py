@@ -12,6 +12,8 @@ from hookline.profiles import profile
 from hookline_server.cli.exits import UsageError
 from hookline_server.cli.values import POLICY_FORM, pairs, policy, span
 
+SECRET_FORM: Final = "as the scheme wants it (standard: whsec_…)"
+
 EventTypes = Annotated[
     list[str] | None,
     typer.Option(

@@ -43,7 +43,10 @@ async def create(
     signature_scheme: options.Scheme = None,
     signature_parameters: options.Parameters = None,
     secret: Annotated[
-        str, typer.Option("--secret", help="The signing secret (whsec_…); made by hookline if empty.", envvar="HOOKLINE_SECRET")
+        str,
+        typer.Option(
+            "--secret", help=f"The signing secret, {options.SECRET_FORM}; made by hookline if empty.", envvar="HOOKLINE_SECRET"
+        ),
     ] = "",
     headers: options.Headers = None,
     retry: options.Retry = None,
@@ -303,7 +306,8 @@ async def rotate_secret(
     *,
     subscription_id: Id,
     secret: Annotated[
-        str, typer.Option("--secret", help="The new one (whsec_…); made by hookline if empty.", envvar="HOOKLINE_SECRET")
+        str,
+        typer.Option("--secret", help=f"The new one, {options.SECRET_FORM}; made by hookline if empty.", envvar="HOOKLINE_SECRET"),
     ] = "",
     overlap: Annotated[str, typer.Option("--overlap", metavar="SPAN", help="How long the old one signs too.")] = "24h",
     request_id: RequestId = "",

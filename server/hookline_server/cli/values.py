@@ -12,6 +12,8 @@ from hookline_server.cli.exits import UsageError
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
 _SPAN: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|min|m|h|d|)")
 _SPAN_FORM: Final = "a number and a unit (ms, s, m, h, d), like 90s or 1.5h"
+LONGEST: Final = 315_576_000_000.0
+"""Seconds that google.protobuf.Duration has room for."""
 POLICY_FORM: Final = (
     "a preset (standard, exponential, none), steps (5s,5m,30m), or exponential:INITIAL:FACTOR:CAP (exponential:1s:2:1h)"
 )
@@ -22,17 +24,25 @@ def span(text: str, name: str) -> float:
     found = _SPAN.fullmatch(text.strip())
     if found is None:
         raise UsageError(f"{name}: {quoted(text)} is no span of time; right is {_SPAN_FORM}")
-    return float(found[1]) * _UNITS[found[2]]
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds > LONGEST:
+        raise UsageError(f"{name}: {quoted(text)} is too long; right is at most {LONGEST:.0f} s, which are 10,000 years")
+    return seconds
 
 
 def moment(text: str, name: str, *, ahead: bool = False) -> datetime:
     """A time: RFC 3339 with its zone, or a span before now (after now with `ahead`)."""
     if _SPAN.fullmatch(text.strip()):
         away = timedelta(seconds=span(text, name))
-        return datetime.now(UTC) + away if ahead else datetime.now(UTC) - away
+        try:
+            return datetime.now(UTC) + away if ahead else datetime.now(UTC) - away
+        except OverflowError:
+            raise UsageError(f"{name}: {quoted(text)} away is no year from 1 to 9999; right is a shorter span") from None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        if found.tzinfo is not None:
+            found.astimezone(UTC)
+    except (ValueError, OverflowError):  # in UTC the year may be none from 1 to 9999
         found = None
     if found is None or found.tzinfo is None:
         since = "from now" if ahead else "ago"

@@ -12,6 +12,7 @@ RETRY_AFTER: Final = 1.0
 """Seconds after which a caller may come back."""
 
 FULL: Final = sqlite3.SQLITE_FULL
+_LOCKS: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _PRIMARY: Final = 0xFF
 _NO_ROOM: Final = "the disk or the quota of {path} is full: make room; writing goes on by itself then"
 _NO_WRITING: Final = (
@@ -55,6 +56,12 @@ def is_environment(error: BaseException) -> bool:
         return True
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(error, sqlite3.Error) and code is not None and code & _PRIMARY in _REMEDIES
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another program holds the file: SQLite has waited for it as long as it is told to."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and code is not None and code & _PRIMARY in _LOCKS
 
 
 def at_work(error: BaseException, path: Path) -> BaseException:

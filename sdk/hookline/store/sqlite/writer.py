@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hookline.errors import Unavailable
-from hookline.store.sqlite.faults import FULL, RETRY_AFTER, at_work, is_environment
+from hookline.store.sqlite.faults import FULL, RETRY_AFTER, at_work, is_environment, is_locked
 from hookline.store.sqlite.lock import WriteLock
 from hookline.store.sqlite.statements import load
 from hookline.store.sqlite.transaction import Post, Transaction
@@ -45,12 +45,13 @@ class Writer(Worker):
         self._version: int | None = None
 
     def do(self, calls: Sequence[Call]) -> Sequence[Outcome]:
-        """Do the calls in one transaction; if that fails, each in its own."""
+        """Do the calls in one transaction; if that fails, each in its own, unless what failed would fail them all."""
         try:
             with self._lock().held():
                 outcomes, posts = self._together(calls)
         except Exception as error:  # noqa: BLE001  # every caller gets it, or its own
-            if len(calls) > 1 and not isinstance(error, Unavailable):
+            # A lock was waited for already, and each call by itself would wait as long again.
+            if len(calls) > 1 and not isinstance(error, Unavailable) and not is_locked(error):
                 return [outcome for call in calls for outcome in self.do((call,))]
             return [Outcome(call.future, None, at_work(error, self._path)) for call in calls]
         if posts:
