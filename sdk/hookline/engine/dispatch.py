@@ -33,6 +33,8 @@ LEFT_OVER: Final = 64
 """Lanes in the heap that rest no more and may stay, beside two for each that is held."""
 LONG: Final = 1_000_000
 """Microseconds of rest from which on it is kept in the store, so that others can say why nothing moves."""
+DOZE: Final = 2_000_000
+"""Microseconds of rest from which on a lane gives its memory back: below, reading anew would cost more than it is worth."""
 SHORTEST_LOOK: Final = 0.05
 """Seconds to the next look at those that rest, when a look has found that no time has passed."""
 
@@ -255,7 +257,10 @@ class Dispatcher:
         settlement = judged.settlement
         lane.release(work)
         self._slots.busy -= 1
+        limit = lane.pace.limit
         event = lane.pace.finished(settlement, judged.outcome, lane.in_flight)
+        if lane.pace.limit < limit:
+            lane.give_back()
         lane.crowded = False
         self._enter(lane)
         for fitting in self._slots.freed(lane.tenant):
@@ -269,10 +274,20 @@ class Dispatcher:
         if self.lanes.get(lane.key) is not lane:
             return
         self._hooks.keep(lane)
+        if lane.pace.halted:
+            self._doze(lane)
         if event.failing:
             self._hooks.failing(lane, settlement)
         if event.give_up:
             self._hooks.disable(lane.key.tenant, subscription_of(lane.key.lane), lane.target.subscription.url, event.give_up)
+
+    def _doze(self, lane: Lane) -> None:
+        """The lane's pace has changed, and lets nothing start: if that is for long, others get its memory."""
+        now = now_micros(self._clock)
+        until = lane.pace.wait(now)
+        if until is None or until - now >= DOZE:
+            lane.give_back()
+            self.reader.want(lane)
 
     def _next(self) -> tuple[Lane, Work] | None:
         if not self._hooks.may_start() or self.settler.load > UNSETTLED_A_SLOT * self._config.node_concurrency:

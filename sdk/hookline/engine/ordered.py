@@ -48,6 +48,11 @@ class OrderedLane(Lane):
         return bool(self._probing) and self.room > 0 and not self.closing and self.target.active
 
     @property
+    def places(self) -> int:
+        """How many works may be in memory, as far as that goes: all, so as to see past keys that wait."""
+        return self.window
+
+    @property
     def probe_room(self) -> int:
         """How many works of one key are read at once."""
         return min(self.room, self._most)

@@ -198,6 +198,11 @@ class Pace:
         return Event(keep=True, failing=True)
 
     @property
+    def halted(self) -> bool:
+        """Nothing starts for a time, or nothing but a probe: the breaker is open or half open, or the receiver wants to rest."""
+        return self._circuit.openings > 0 or self._rest > 0
+
+    @property
     def failing_since(self) -> int:
         """When the first of the failures in a row was; 0 if the last attempt succeeded."""
         return self._since
