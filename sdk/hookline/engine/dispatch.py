@@ -110,6 +110,7 @@ class Dispatcher:
             target,
             self._turns.tenant(owned.key.tenant),
             now=now_micros(self._clock),
+            monotonic=self._clock.monotonic(),
             window=self._config.lane_window,
             memory=self._memory,
         )
@@ -238,16 +239,11 @@ class Dispatcher:
 
     async def _attempt(self, lane: Lane, work: Work) -> None:
         started = now_micros(self._clock)
-        not_before = work.event.not_before_time
-        if not_before is not None and (due := _time_of(work, not_before)) > started:
-            settlement = Settlement(work, lane.epoch, Result.WAIT, None, "scheduled", started, due, 0)
-            judged = Judged(settlement, False, WELL)
-        else:
-            try:
-                judged = await self._sender.attempt(lane, work)
-            except asyncio.CancelledError:
-                self._finish(lane, work, Judged(self._sender.interrupted(lane, work, started), False, WELL))
-                raise
+        try:
+            judged = await self._sender.attempt(lane, work)
+        except asyncio.CancelledError:
+            self._finish(lane, work, Judged(self._sender.interrupted(lane, work, started), False, WELL))
+            raise
         self._finish(lane, work, judged)
         attempt = judged.settlement.attempt
         if judged.disable and attempt is not None:
@@ -258,7 +254,9 @@ class Dispatcher:
         lane.release(work)
         self._slots.busy -= 1
         limit = lane.pace.limit
-        event = lane.pace.finished(settlement, judged.outcome, lane.in_flight)
+        event = lane.pace.finished(settlement, judged.outcome, lane.in_flight, self._clock.monotonic())
+        if event.eased:
+            lane.resting = 0.0
         if lane.pace.limit < limit:
             lane.give_back()
         lane.crowded = False
@@ -294,6 +292,8 @@ class Dispatcher:
             return None
         while (lane := self._turns.next()) is not None:
             lane.in_round = False
+            if lane.ready and lane.ready[0].event.not_before_time is not None:
+                self._put_off(lane)
             if not lane.runnable or not (lane.pace.free or self._may_go(lane)):
                 continue
             if not self._slots.fits(lane):
@@ -310,6 +310,19 @@ class Dispatcher:
                 self.reader.want(lane)
             return lane, work
         return None
+
+    def _put_off(self, lane: Lane) -> None:
+        """What is next is scheduled: let it wait in the store, before it takes a slot or a part of the lane's rate."""
+        now = now_micros(self._clock)
+        while lane.ready and (not_before := lane.ready[0].event.not_before_time) is not None:
+            due = _time_of(lane.ready[0], not_before)
+            if due <= now:
+                return
+            work = lane.take()
+            lane.release(work)
+            settlement = Settlement(work, lane.epoch, Result.WAIT, None, "scheduled", now, due, 0, work.aside)
+            self._hooks.attempted(settlement)
+            self.settler.submit(lane, settlement)
 
     def _gives_way(self, lane: Lane) -> bool:
         """Whether the lane, being far behind, has to leave the node to those in time for a moment."""

@@ -59,10 +59,12 @@ class Memory:
 class Lane:
     """The window of a lane without order; see `OrderedLane` for the other kind."""
 
-    def __init__(self, owned: OwnedLane, target: Target, tenant: Tenant, *, now: int, window: int, memory: Memory) -> None:
+    def __init__(
+        self, owned: OwnedLane, target: Target, tenant: Tenant, *, now: int, monotonic: float, window: int, memory: Memory
+    ) -> None:
         """A lane just taken: nothing is known of what the store has for it, so it must be read."""
         self.tenant = tenant
-        self.pace = Pace(limited(target.subscription, owned.key.lane), owned.state, now)
+        self.pace = Pace(limited(target.subscription, owned.key.lane), owned.state, now, monotonic)
         self.owned = owned
         self.key = owned.key
         self.epoch = owned.epoch

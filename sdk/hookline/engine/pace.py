@@ -1,18 +1,19 @@
 """How fast a lane may go: its breaker, its rate, how much its receiver bears, and for how long it has only failed.
 
 All of it stands with the lane: its owner keeps it in the store as a text when it changes for long, and the
-next owner begins with that. Times are microseconds since 1970-01-01T00:00Z.
+next owner begins with that. Times are microseconds since 1970-01-01T00:00Z, but for those by the monotonic clock (seconds).
 """
 
 import json
 import math
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from hookline.breaker import CLOSED, Circuit, failed, restored, succeeded
 from hookline.clock import micros, moment
 from hookline.model import ErrorClass, Hold, HoldKind, Subscription
 from hookline.model.limits import RateLimit
-from hookline.rate import bounded, earliest, spent
+from hookline.rate import bounded, earliest, returned, spent
 from hookline.store.protocol import Settlement
 
 SECOND: Final = 1_000_000
@@ -40,24 +41,29 @@ class Outcome(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What came of it: `keep` the state, tell that the receiver is `failing`, or stop as it only fails: `give_up` says why."""
+    """What came of it: `keep` the state, tell that the receiver is `failing`, or stop as it only fails: `give_up` says why.
+
+    `eased`: it has cost nothing of the lane's rate after all, so the next one may go earlier.
+    """
 
     keep: bool = False
     failing: bool = False
     give_up: str = ""
+    eased: bool = False
 
 
 NOTHING: Final = Event()
 _KEEP: Final = Event(keep=True)
+_EASED: Final = Event(eased=True)
 
 
 class Pace:
     """One lane's."""
 
-    __slots__ = ("_circuit", "_cool", "_debt", "_full", "_kept", "_policy", "_probe", "_rate", "_reason", "_rest", "_resumed",
-                 "_since", "_span", "_told", "_url", "_width", "free", "limit")  # fmt: skip
+    __slots__ = ("_circuit", "_cool", "_debt", "_full", "_kept", "_offset", "_policy", "_probe", "_rate", "_reason", "_rest",
+                 "_resumed", "_since", "_site", "_span", "_told", "_url", "_width", "free", "limit")  # fmt: skip
 
-    def __init__(self, subscription: Subscription, state: str, now: int) -> None:
+    def __init__(self, subscription: Subscription, state: str, now: int, monotonic: float) -> None:
         """Go on where the former owner stood; `state` is what it kept, empty for nothing."""
         kept = _read(state)
         self._circuit = Circuit(*kept["circuit"]) if "circuit" in kept else CLOSED
@@ -75,9 +81,13 @@ class Pace:
         """Nothing is to be asked before the next start but the limit."""
         self._rate: RateLimit | None = None
         self._full = 1
+        self._offset = now - monotonic * SECOND
+        """By how much the wall clock is ahead of the monotonic one."""
         self._url = subscription.url
+        self._site = _site(subscription)
         self._resumed = _resumed(subscription)
-        if self._resumed > self._since:  # while nobody held the lane
+        # Was it resumed, or did it move, while nobody held the lane, or while its owner had not heard of that?
+        if self._resumed > self._since or kept.get("url", self._site) != self._site:
             self._reset()
         self.configure(subscription, now)
 
@@ -85,7 +95,7 @@ class Pace:
         """The subscription was changed; if it was resumed, or has another URL, nothing of what was counts."""
         resumed = _resumed(subscription)
         if subscription.url != self._url or resumed != self._resumed:
-            self._url, self._resumed = subscription.url, resumed
+            self._url, self._site, self._resumed = subscription.url, _site(subscription), resumed
             self._reset()
         self._policy = subscription.breaker
         self._rate = subscription.rate
@@ -137,18 +147,33 @@ class Pace:
         if self._probe == pos:
             self._probe = None
 
-    def finished(self, settlement: Settlement, outcome: Outcome, in_flight: int) -> Event:
+    def finished(self, settlement: Settlement, outcome: Outcome, in_flight: int, monotonic: float) -> Event:
         """An attempt is over; `in_flight` are still under way."""
         attempt = settlement.attempt
         pos = settlement.work.pos
-        if attempt is None or attempt.error in _OURS or attempt.url != self._url:
+        if attempt is None or attempt.error is ErrorClass.BODY:  # nothing was sent
+            self.passed(pos)
+            if self._rate is None:
+                return NOTHING
+            self._debt = returned(self._rate, self._debt)
+            return _EASED
+        if attempt.error in _OURS or attempt.url != self._url:
             self.passed(pos)
             return NOTHING
         if attempt.error is None:
             if self._circuit is CLOSED and self._width >= self._full and not self._since:
                 return NOTHING
             return self._succeeded()
+        self._follow(settlement.at, monotonic)
         return self._failed(settlement, outcome, in_flight)
+
+    def _follow(self, now: int, monotonic: float) -> None:
+        """The span of failures grows by the time that passes, not by that by which the wall clock is set."""
+        moved = now - monotonic * SECOND - self._offset
+        if abs(moved) >= SECOND:
+            self._offset += moved
+            if self._since:
+                self._since += int(moved)
 
     def _succeeded(self) -> Event:
         opened = self._circuit.openings
@@ -221,7 +246,7 @@ class Pace:
         state |= {name: value for name, value in others if value}
         if self._rate is not None and self._debt:
             state["debt"] = self._debt
-        return json.dumps(state) if state else ""
+        return json.dumps(state | {"url": self._site}) if state else ""
 
     def kept(self, text: str) -> None:
         """`text` is in the store."""
@@ -246,6 +271,11 @@ def _resumed(subscription: Subscription) -> int:
     """When it was last resumed; 0 if it never was, or is not active."""
     last = subscription.pauses[-1].end if subscription.pauses else None
     return 0 if last is None else micros(last)
+
+
+def _site(subscription: Subscription) -> str:
+    """Tells one URL of a subscription from another and gives none of it away: there may be a secret in it."""
+    return blake2b(f"{subscription.id} {subscription.url}".encode(), digest_size=8).hexdigest()
 
 
 def hold_of(state: str, rate: RateLimit | None, now: int) -> Hold | None:
