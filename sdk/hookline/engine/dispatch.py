@@ -51,7 +51,9 @@ class Hooks(NamedTuple):
     may_start: Callable[[], bool]
     """The lease is valid, and the engine is not stopping."""
     disable: Callable[[str, str, str, str], None]
-    """The receiver wants no more, or has only failed for too long: tenant, subscription, its URL then, reason."""
+    """The receiver wants no more: tenant, subscription, its URL then, reason."""
+    give_up: Callable[[Lane, str], None]
+    """It has only failed for too long, as far as this lane knows: the reason."""
     attempted: Callable[[Settlement], None]
     flushed: Callable[[], None]
     """Outcomes are on disk."""
@@ -277,7 +279,7 @@ class Dispatcher:
         if event.failing:
             self._hooks.failing(lane, settlement)
         if event.give_up:
-            self._hooks.disable(lane.key.tenant, subscription_of(lane.key.lane), lane.target.subscription.url, event.give_up)
+            self._hooks.give_up(lane, event.give_up)
 
     def _doze(self, lane: Lane) -> None:
         """The lane's pace has changed, and lets nothing start: if that is for long, others get its memory."""

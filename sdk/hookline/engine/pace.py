@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from hookline.breaker import CLOSED, Circuit, failed, restored, succeeded
 from hookline.clock import micros, moment
+from hookline.lanes import sharing
 from hookline.model import ErrorClass, Hold, HoldKind, Subscription
 from hookline.model.limits import RateLimit
 from hookline.rate import bounded, earliest, returned, spent
@@ -25,6 +26,10 @@ NOTICES: Final = 5
 """Into so many parts the span of failures is cut after which a subscription is disabled; after each there is a notice."""
 LEAST_FAILURES: Final = 5
 """So many failures in a row there must be in that span."""
+WELL_PARTS: Final = 10
+"""Where a subscription has several lanes, each keeps when it last succeeded, as exactly as one of so many parts of that span."""
+ASK_AGAIN: Final = 60 * SECOND
+"""Microseconds until a lane that has only failed for that span asks again to be given up, should it not have been."""
 LONGEST_REASON: Final = 300
 
 _SLOW: Final = frozenset({ErrorClass.TIMEOUT, ErrorClass.CONNECTION, ErrorClass.REFUSED})
@@ -60,8 +65,9 @@ _EASED: Final = Event(eased=True)
 class Pace:
     """One lane's."""
 
-    __slots__ = ("_circuit", "_cool", "_debt", "_full", "_kept", "_offset", "_policy", "_probe", "_rate", "_reason", "_rest",
-                 "_resumed", "_since", "_site", "_span", "_told", "_url", "_width", "free", "limit")  # fmt: skip
+    __slots__ = ("_asked", "_circuit", "_cool", "_debt", "_full", "_grain", "_kept", "_offset", "_policy", "_probe", "_rate",
+                 "_reason", "_rest", "_resumed", "_since", "_site", "_span", "_told", "_url", "_well", "_width",
+                 "free", "limit")  # fmt: skip
 
     def __init__(self, subscription: Subscription, state: str, now: int, monotonic: float) -> None:
         """Go on where the former owner stood; `state` is what it kept, empty for nothing."""
@@ -71,6 +77,8 @@ class Pace:
         self._debt: float = kept.get("debt", 0.0)
         self._since: int = kept.get("since", 0)
         self._told: int = kept.get("told", 0)
+        self._well: int = kept.get("well", 0)
+        self._asked = 0
         self._reason: str = kept.get("reason", "")
         self._kept = state
         self._probe: int | None = None
@@ -100,6 +108,7 @@ class Pace:
         self._policy = subscription.breaker
         self._rate = subscription.rate
         self._span = int(subscription.disable_after * SECOND)
+        self._grain = _grain(self._span) if sharing(subscription) > 1 else 0
         self._full = subscription.max_in_flight
         self._circuit = restored(self._circuit, self._policy, now) if self._circuit is not CLOSED else CLOSED
         if self._rate is not None:  # a debt under a former rate is no debt
@@ -108,7 +117,7 @@ class Pace:
 
     def _reset(self) -> None:
         self._circuit, self._probe, self._rest, self._since, self._told, self._reason = CLOSED, None, 0, 0, 0, ""
-        self._cool = 0
+        self._cool = self._well = self._asked = 0
         self._width = math.inf
 
     def wait(self, now: int) -> int | None:
@@ -161,9 +170,13 @@ class Pace:
             self.passed(pos)
             return NOTHING
         if attempt.error is None:
-            if self._circuit is CLOSED and self._width >= self._full and not self._since:
+            well = self._grain > 0 and abs(settlement.at - self._well) >= self._grain
+            if well:
+                self._well = settlement.at
+            elif self._circuit is CLOSED and self._width >= self._full and not self._since:
                 return NOTHING
-            return self._succeeded()
+            event = self._succeeded()
+            return _KEEP if well else event
         self._follow(settlement.at, monotonic)
         return self._failed(settlement, outcome, in_flight)
 
@@ -215,6 +228,9 @@ class Pace:
             long = lasted >= min(60 * SECOND, self._span // NOTICES) and '"since"' not in self._kept
             return _KEEP if keep or (long and self._span) else NOTHING
         if lasted >= self._span:
+            if abs(now - self._asked) < min(ASK_AGAIN, _grain(self._span)):
+                return _KEEP if keep else NOTHING
+            self._asked = now
             since = moment(self._since).isoformat(timespec="seconds")
             return Event(
                 keep=True, give_up=f"nothing but failures since {since}, {self._circuit.failures} in a row: {self._reason}"
@@ -242,7 +258,13 @@ class Pace:
         state: dict[str, Any] = {}
         if self._circuit is not CLOSED:
             state["circuit"] = list(self._circuit)
-        others = (("rest", self._rest), ("since", self._since), ("told", self._told), ("reason", self._reason))
+        others = (
+            ("rest", self._rest),
+            ("since", self._since),
+            ("told", self._told),
+            ("reason", self._reason),
+            ("well", self._well),
+        )
         state |= {name: value for name, value in others if value}
         if self._rate is not None and self._debt:
             state["debt"] = self._debt
@@ -271,6 +293,17 @@ def _resumed(subscription: Subscription) -> int:
     """When it was last resumed; 0 if it never was, or is not active."""
     last = subscription.pauses[-1].end if subscription.pauses else None
     return 0 if last is None else micros(last)
+
+
+def _grain(span: int) -> int:
+    return max(1, span // WELL_PARTS)
+
+
+def was_well(state: str, span: float, now: int) -> bool:
+    """Whether a lane with this state may have succeeded in the `span` seconds before `now`."""
+    well: int = _read(state).get("well", 0)
+    length = int(span * SECOND)
+    return well + _grain(length) > now - length
 
 
 def _site(subscription: Subscription) -> str:
@@ -310,7 +343,7 @@ def _read(state: str) -> dict[str, Any]:
     try:
         kept = json.loads(state)
         circuit = kept.get("circuit", [0] * 5)
-        whole = [*circuit, kept.get("rest", 0), kept.get("since", 0), kept.get("told", 0)]
+        whole = [*circuit, kept.get("rest", 0), kept.get("since", 0), kept.get("told", 0), kept.get("well", 0)]
     except (ValueError, TypeError, AttributeError):
         return {}
     sound = len(circuit) == 5 and all(isinstance(value, int) for value in whole) and isinstance(kept.get("debt", 0.0), int | float)
