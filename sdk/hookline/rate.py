@@ -29,3 +29,8 @@ def bounded(limit: RateLimit, state: float, now: int) -> float:
 def spent(limit: RateLimit, state: float, now: int) -> float:
     """The state after a request at `now`."""
     return max(state, now) + _SECOND / limit.requests_per_second
+
+
+def returned(limit: RateLimit, state: float) -> float:
+    """The state as if one of the requests had not been made."""
+    return state - _SECOND / limit.requests_per_second

@@ -7,6 +7,7 @@ import pytest
 from engine.virtual import LOOPBACK, OK, Reply, Seen, World, virtual, world
 
 from hookline.errors import InvalidArgument
+from hookline.lanes import lane_of
 from hookline.model import (
     CircuitBreaker,
     DeliveryState,
@@ -22,6 +23,7 @@ from hookline.model import (
 
 TWICE = RetryPolicy(schedule=Steps(delays=(1.0,)), max_attempts=2, jitter=0.0)
 OFTEN = RetryPolicy(schedule=Steps(delays=(4.0,) * 50), max_attempts=51, jitter=0.0)
+FOR_LONG = RetryPolicy(schedule=Steps(delays=(8.0,) * 50), max_attempts=51, jitter=0.0)
 
 
 def bad_fails(seen: Seen) -> Reply:
@@ -60,6 +62,49 @@ async def test_a_span_of_nothing_but_failures_is_told_of_and_then_disables() -> 
         assert held.hold is not None
         assert held.hold.kind is HoldKind.DISABLED
         assert stands.state_reason in held.hold.reason
+
+
+def two_keys_of_different_lanes(subscription: Subscription) -> tuple[str, str]:
+    keys = [f"k{number}" for number in range(40)]
+    first = lane_of(subscription.id, subscription.lanes, keys[0])
+    return keys[0], next(key for key in keys if lane_of(subscription.id, subscription.lanes, key) != first)
+
+
+async def emit_keyed(w: World, key: str, data: bytes) -> None:
+    await w.client.emit_many([EventSpec(type="thing.happened", data=data, ordering_key=key)])
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_one_lane_that_only_fails_disables_nothing_while_another_delivers(nodes: int) -> None:
+    @virtual
+    async def run() -> None:
+        async with world(lambda seen: Reply(status=500) if b'"data":99' in seen.body else OK) as w:
+            if nodes == 2:
+                await w.node("b")
+            await w.subscribe("/operator", event_types=("hookline.*",))
+            keyed = await w.subscribe(
+                "/", event_types=("thing.*",), lanes=4, ordering=Ordering.BY_KEY, retry=FOR_LONG, disable_after=100.0
+            )
+            bad, good = two_keys_of_different_lanes(keyed)
+            await emit_keyed(w, bad, b"99")
+            for _ in range(14):
+                await emit_keyed(w, good, b"1")
+                await w.live(10.0)
+            assert await state_of(w, keyed) is SubscriptionState.ACTIVE
+            assert not told(w), "nor is anybody told that it will be"
+            await w.live(130.0)
+            assert await state_of(w, keyed) is SubscriptionState.DISABLED, "the last success is too long ago"
+
+    run()
+
+
+@virtual
+async def test_lanes_to_which_nothing_comes_do_not_keep_a_subscription_that_only_fails() -> None:
+    async with world(bad_fails) as w:
+        keyed = await w.subscribe("/bad", lanes=4, ordering=Ordering.BY_KEY, retry=FOR_LONG, disable_after=100.0)
+        await emit_keyed(w, "k", b"99")
+        await w.live(130.0)
+        assert await state_of(w, keyed) is SubscriptionState.DISABLED
 
 
 @virtual
@@ -131,6 +176,17 @@ async def test_operational_events_beget_none() -> None:
         exhausted = [delivery for delivery in await w.deliveries() if delivery.event_type.startswith("hookline.")]
         assert {delivery.event_type for delivery in exhausted} == {"hookline.delivery.exhausted"}
         assert len(exhausted) == 20, "one for each event of the caller's"
+
+
+@virtual
+async def test_a_subscription_that_takes_operational_events_beside_others_is_not_told_of_those() -> None:
+    async with world(lambda _: Reply(status=500)) as w:
+        mixed = await w.subscribe("/mixed", event_types=("hookline.*", "rare"), retry=OFTEN, disable_after=100.0)
+        await w.subscribe("/bad", event_types=("thing.*",), retry=TWICE)
+        await w.emit(1)
+        await w.live(90.0)
+        (only,) = await w.deliveries(subscription_id=mixed.id)
+        assert only.event_type == "hookline.delivery.exhausted"
 
 
 @virtual

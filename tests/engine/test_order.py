@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections import defaultdict
 from dataclasses import replace
 
@@ -214,3 +215,24 @@ async def test_a_slow_key_with_a_long_backlog_leaves_room_for_the_other_keys() -
         await w.until_done(within=600.0)
         slow = [seen.webhook_id for seen in w.receiver.seen if b'"slow"' in seen.body]
         assert slow == [f"s{number}" for number in range(500)]
+
+
+@virtual
+async def test_what_has_stepped_aside_holds_nothing_back_after_a_stop_cut_it_off() -> None:
+    def first_hangs(seen: Seen) -> Reply:
+        if json.loads(seen.body)["data"]:
+            return OK
+        return Reply(status=500, after=0.0 if seen.nth == 1 else math.inf)
+
+    async with world(first_hangs) as w:
+        twice = RetryPolicy(schedule=Steps(delays=(2.0,)), max_attempts=2, jitter=0.0)
+        await w.subscribe(ordering=Ordering.BY_KEY, step_aside_after=1, timeout=60.0, retry=twice)
+        await w.emit(3, ordering_key="k")
+        await w.live(6.0)
+        await w.nodes["a"].client.close()
+        b = await w.node("b")
+        await w.live(1.0)
+        await b.client.emit_many([EventSpec(type="thing.happened", data=b"7", ordering_key="k")])
+        await w.live(5.0)
+        assert [json.loads(seen.body)["data"] for seen in w.receiver.seen] == [0, 1, 2, 0, 0, 7]
+        await b.client.close()

@@ -56,7 +56,8 @@ async def test_an_outcome_of_a_former_epoch_does_not_end_the_lane_that_is_held_n
         flushed=lambda: None,
     )
     former, held = (
-        Lane(OwnedLane(key, epoch, ordered=False), target, Tenant("acme", 1), now=0, window=9, memory=Memory(9)) for epoch in (1, 2)
+        Lane(OwnedLane(key, epoch, ordered=False), target, Tenant("acme", 1), now=0, monotonic=0.0, window=9, memory=Memory(9))
+        for epoch in (1, 2)
     )
     for lane, pos in ((held, 8), (former, 7)):
         work = Work("acme", "s", pos, None, f"d{pos}", f"e{pos}", event, 1, 0, 0, 0)
@@ -87,7 +88,13 @@ async def test_an_outcome_that_the_store_refuses_harms_no_other() -> None:
     )
     for pos, name in enumerate("abc"):
         lane = Lane(
-            OwnedLane(LaneKey("acme", name), 1, ordered=False), target, Tenant("acme", 1), now=0, window=9, memory=Memory(9)
+            OwnedLane(LaneKey("acme", name), 1, ordered=False),
+            target,
+            Tenant("acme", 1),
+            now=0,
+            monotonic=0.0,
+            window=9,
+            memory=Memory(9),
         )
         work = Work("acme", name, pos, None, f"d{pos}", f"e{pos}", event, 1, 0, 0, 0)
         settler.submit(lane, Settlement(work, 1, Result.DELIVERED, None, "poison" if name == "b" else "", 0))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from engine.virtual import EPOCH, LOOPBACK, OK, Reply, Seen, World, now, standing, virtual, world
+from engine.virtual import EPOCH, LOOPBACK, OK, Reply, Seen, World, at, now, standing, virtual, world
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +25,7 @@ from hookline.model import (
     RetryPolicy,
     Steps,
     SubscriptionSpec,
+    SubscriptionState,
 )
 
 SECOND = 1_000_000
@@ -231,36 +232,75 @@ async def test_a_stopped_process_does_not_spin_while_its_lanes_rest() -> None:
         assert looks < 60 * 100
 
 
+@virtual
+async def test_a_clock_that_is_set_forward_for_days_disables_nothing() -> None:
+    async with world(fails) as w:
+        subscription = await w.subscribe(disable_after=5 * 86_400.0, retry=OFTEN)
+        await w.emit(5)
+        await w.live(20.0)
+        clock = w.nodes["a"].clock
+        clock.time = lambda: EPOCH + clock.monotonic() + 6 * 86_400.0  # type: ignore[method-assign]
+        await w.live(20.0)
+        assert (await w.client.subscriptions.get(subscription.id)).state is SubscriptionState.ACTIVE
+
+
+@virtual
+async def test_failures_of_a_url_that_was_left_while_nobody_held_the_lane_do_not_count() -> None:
+    async with world(lambda seen: OK if seen.path == "/new" and seen.nth > 1 else Reply(status=500)) as w:
+        subscription = await w.subscribe("/old", retry=replace(OFTEN, schedule=Steps(delays=(4.0,))), disable_after=100.0)
+        other = await w.node("other", deliver=False)
+        await w.emit(5)
+        await w.live(90.0)
+        await w.nodes["a"].kill()
+        await other.client.subscriptions.update(subscription.id, SubscriptionSpec(url=LOOPBACK + "/new"), fields=["url"])
+        await w.live(15.0)
+        await w.node("heir")
+        await w.live(20.0)
+        stands = await other.client.subscriptions.get(subscription.id)
+        assert stands.state is SubscriptionState.ACTIVE
+        assert len(w.receiver.at("/new")) == 10
+
+
+@virtual
+async def test_what_is_scheduled_or_filtered_uses_up_nothing_of_the_rate() -> None:
+    async with world() as w:
+        await w.subscribe(rate=RateLimit(requests_per_second=1, burst=1), filter='event.type != "thing.unwanted"')
+        await w.emit(300, not_before_time=at(86_400.0))
+        await w.emit(300, type="thing.unwanted")
+        (event_id,) = await w.emit(1)
+        await w.until(lambda: [seen.webhook_id for seen in w.receiver.seen] == [event_id], within=2.0)
+
+
 def settlement(pos: int, at: int, error: ErrorClass | None, url: str = LOOPBACK) -> Any:
     return SimpleNamespace(attempt=SimpleNamespace(error=error, url=url), work=SimpleNamespace(pos=pos), at=at, reason="as said")
 
 
 def test_the_width_halves_once_for_all_that_were_under_way_and_grows_again() -> None:
-    pace = Pace(standing(max_in_flight=64, breaker=CircuitBreaker(off=True)), "", NOON)
+    pace = Pace(standing(max_in_flight=64, breaker=CircuitBreaker(off=True)), "", NOON, 0.0)
     assert pace.limit == 64
     for left in range(63, -1, -1):  # one flight of 64, all told to slow down
-        pace.finished(settlement(left, NOON, ErrorClass.STATUS), Outcome(slow=True), left)
+        pace.finished(settlement(left, NOON, ErrorClass.STATUS), Outcome(slow=True), left, 0.0)
     assert pace.limit == 32
-    pace.finished(settlement(1, NOON, ErrorClass.STATUS), Outcome(slow=True), 31)
+    pace.finished(settlement(1, NOON, ErrorClass.STATUS), Outcome(slow=True), 31, 0.0)
     assert pace.limit == 16
     for _ in range(4 * 48):
-        pace.finished(settlement(1, NOON, None), Outcome(), 3)
+        pace.finished(settlement(1, NOON, None), Outcome(), 3, 0.0)
     assert pace.limit == 64
-    assert pace.finished(settlement(1, NOON, None), Outcome(), 3) == NOTHING
+    assert pace.finished(settlement(1, NOON, None), Outcome(), 3, 0.0) == NOTHING
 
 
 @given(st.lists(st.tuples(st.sampled_from([None, *ErrorClass]), st.booleans()), max_size=200), st.integers(1, 100))
 def test_the_width_is_never_less_than_one_nor_more_than_the_subscription_says(
     outcomes: list[tuple[ErrorClass | None, bool]], full: int
 ) -> None:
-    pace = Pace(standing(max_in_flight=full), "", NOON)
+    pace = Pace(standing(max_in_flight=full), "", NOON, 0.0)
     for number, (error, slow) in enumerate(outcomes):
-        pace.finished(settlement(number, NOON, error), Outcome(slow=slow and error is not None), full)
+        pace.finished(settlement(number, NOON, error), Outcome(slow=slow and error is not None), full, 0.0)
         assert 1 <= pace.limit <= full
 
 
 def test_a_lane_that_was_not_slowed_takes_a_higher_limit_at_once() -> None:
-    pace = Pace(standing(max_in_flight=4), "", NOON)
+    pace = Pace(standing(max_in_flight=4), "", NOON, 0.0)
     pace.configure(standing(max_in_flight=50), NOON)
     assert pace.limit == 50
     pace.configure(standing(max_in_flight=3), NOON)
@@ -268,26 +308,59 @@ def test_a_lane_that_was_not_slowed_takes_a_higher_limit_at_once() -> None:
 
 
 def test_an_outcome_of_the_former_url_says_nothing_of_the_new_one() -> None:
-    pace = Pace(standing(breaker=CircuitBreaker(consecutive_failures=1)), "", NOON)
+    pace = Pace(standing(breaker=CircuitBreaker(consecutive_failures=1)), "", NOON, 0.0)
     pace.configure(replace(standing(breaker=CircuitBreaker(consecutive_failures=1)), url="https://new.example"), NOON)
-    pace.finished(settlement(1, NOON, ErrorClass.STATUS), Outcome(), 0)
+    pace.finished(settlement(1, NOON, ErrorClass.STATUS), Outcome(), 0, 0.0)
     assert pace.wait(NOON) == 0
 
 
+def failing(count: int, url: str = LOOPBACK) -> Pace:
+    pace = Pace(replace(standing(), url=url), "", NOON, 0.0)
+    for number in range(count):
+        pace.finished(settlement(number, NOON, ErrorClass.STATUS, url), Outcome(), 0, 0.0)
+    return pace
+
+
+def test_what_is_kept_tells_urls_apart_and_gives_none_away() -> None:
+    kept = failing(30, "https://old.example/?token=hidden").text()
+    assert "old.example" not in kept
+    assert "hidden" not in kept
+    old = Pace(replace(standing(), url="https://old.example/?token=hidden"), kept, NOON, 0.0)
+    new = Pace(replace(standing(), url="https://old.example/?token=other"), kept, NOON, 0.0)
+    assert old.wait(NOON) > NOON
+    assert (new.wait(NOON), new.failures, new.failing_since) == (0, 0, 0)
+
+
+def test_what_was_kept_without_a_url_counts() -> None:
+    kept = json.loads(failing(30).text())
+    del kept["url"]
+    assert Pace(standing(), json.dumps(kept), NOON, 0.0).wait(NOON) > NOON
+
+
+@given(st.lists(st.tuples(st.integers(0, 100), st.integers(-1_000_000, 1_000_000)), min_size=1, max_size=50))
+def test_the_span_of_failures_is_as_long_as_the_time_that_passed_wherever_the_clock_is_set(steps: list[tuple[int, int]]) -> None:
+    pace = Pace(standing(disable_after=0.0), "", NOON, 0.0)
+    passed, jumps = 0, 0
+    for seconds, jump in [(0, 0), *steps]:
+        passed, jumps = passed + seconds, jumps + jump
+        wall = NOON + (passed + jumps) * SECOND
+        pace.finished(settlement(1, wall, ErrorClass.STATUS), Outcome(), 0, float(passed))
+    assert abs((NOON + (passed + jumps) * SECOND - pace.failing_since) - passed * SECOND) <= SECOND * (
+        1 + sum(j == 1 for _, j in steps)
+    )
+
+
 def test_what_failed_before_a_resume_that_nobody_saw_does_not_count() -> None:
-    failing = Pace(standing(), "", NOON)
-    for number in range(30):
-        failing.finished(settlement(number, NOON, ErrorClass.STATUS), Outcome(), 0)
-    kept = failing.text()
-    assert Pace(standing(), kept, NOON).wait(NOON) > NOON
+    kept = failing(30).text()
+    assert Pace(standing(), kept, NOON, 0.0).wait(NOON) > NOON
     pauses = (Pause(start=moment(NOON + SECOND), end=moment(NOON + 2 * SECOND)),)
-    resumed = Pace(replace(standing(), pauses=pauses), kept, NOON + 3 * SECOND)
+    resumed = Pace(replace(standing(), pauses=pauses), kept, NOON + 3 * SECOND, 0.0)
     assert (resumed.wait(NOON + 3 * SECOND), resumed.failing_since) == (0, 0)
 
 
 @given(st.text(max_size=60) | KEPT)
 def test_a_state_that_cannot_be_read_counts_as_none(text: str) -> None:
-    pace = Pace(standing(), text, NOON)
+    pace = Pace(standing(), text, NOON, 0.0)
     assert pace.limit >= 1
     until = pace.wait(NOON)
     assert until == 0 or NOON < until < NOON + 3_600 * SECOND

@@ -191,7 +191,7 @@ class Queue:
 async def test_a_lane_that_is_to_be_handed_over_takes_nothing_more_from_a_probe() -> None:
     queue = Queue()
     reader = Reader(queue, VirtualClock(), lambda _: None)  # type: ignore[arg-type]  # all of a store that is asked here
-    lane = OrderedLane(owned(ordered=True), target(), Tenant("acme", 1), now=0, window=100, memory=Memory(1 << 20))
+    lane = OrderedLane(owned(ordered=True), target(), Tenant("acme", 1), now=0, monotonic=0.0, window=100, memory=Memory(1 << 20))
     first, second = work(1, "k"), work(2, "l")
     queue.works = {"k": [work(3, "k")], "l": [work(4, "l")]}
     lane.begin_read()
@@ -214,7 +214,7 @@ async def test_a_lane_that_is_to_be_handed_over_takes_nothing_more_from_a_probe(
 
 @virtual
 async def test_a_key_whose_head_waits_is_not_read_past_it_after_the_lane_was_emptied() -> None:
-    lane = OrderedLane(owned(ordered=True), target(), Tenant("acme", 1), now=0, window=100, memory=Memory(1 << 20))
+    lane = OrderedLane(owned(ordered=True), target(), Tenant("acme", 1), now=0, monotonic=0.0, window=100, memory=Memory(1 << 20))
     first, second = work(1, "k"), work(2, "k")
     lane.begin_read()
     lane.absorb(ClaimAnswer([first], 1, False), None)
@@ -236,7 +236,7 @@ async def test_a_read_that_fails_for_an_unforeseen_reason_is_repeated() -> None:
     queue = Queue()
     queue.faults = 1
     reader = Reader(queue, VirtualClock(), lambda _: None)  # type: ignore[arg-type]  # all of a store that is asked here
-    lane = Lane(owned(), target(), Tenant("acme", 1), now=0, window=100, memory=Memory(1 << 20))
+    lane = Lane(owned(), target(), Tenant("acme", 1), now=0, monotonic=0.0, window=100, memory=Memory(1 << 20))
     reader.want(lane)
     with pytest.raises(ValueError, match="as the test says"):
         await reader.run()
@@ -249,7 +249,7 @@ async def test_a_read_that_fails_for_an_unforeseen_reason_is_repeated() -> None:
 @virtual
 async def test_timers_do_not_pile_up_behind_one_that_is_far_away() -> None:
     reader = Reader(Queue(), VirtualClock(), lambda _: None)  # type: ignore[arg-type]  # all of a store that is asked here
-    lane = Lane(owned(), target(), Tenant("acme", 1), now=0, window=100, memory=Memory(1 << 20))
+    lane = Lane(owned(), target(), Tenant("acme", 1), now=0, monotonic=0.0, window=100, memory=Memory(1 << 20))
     now = VirtualClock().time() * 1_000_000
     for number in range(2_000):
         for due in (now + 10_000_000_000, now + number * 1_000):

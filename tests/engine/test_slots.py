@@ -27,6 +27,7 @@ class Crowd:
                 target,
                 tenants[name],
                 now=0,
+                monotonic=0.0,
                 window=9,
                 memory=Memory(9),
             )

@@ -64,6 +64,8 @@ class Begun:
     status: int | None = None
     ours: bool = False
     """It says nothing of the receiver."""
+    unmade: bool = False
+    """No request was made: the filter refused the event, or no body could be made of it."""
     failed: bool = False
     retry_after: float | None = None
 

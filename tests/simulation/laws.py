@@ -134,6 +134,7 @@ def _rates(books: Books, tries: list[Begun]) -> None:
     if limit is None or any(begun.subscription.rate != limit for begun in tries):
         return
     jumps = [at for name, at in books.jumps if name == tries[0].process.name]
+    tries = [begun for begun in tries if not begun.unmade]
     for first, last in combinations(range(len(tries)), 2):
         since, until = tries[first].at, tries[last].at
         if tries[first].thawed or tries[last].thawed or any(since <= at <= until for at in jumps):

@@ -54,6 +54,7 @@ class Watch:
                 judged = await make(lane, work)
                 made = judged.settlement.attempt
                 begun.ours = made is None or made.error in _OURS
+                begun.unmade = made is None or made.error is ErrorClass.BODY
                 begun.failed = made is not None and made.error is not None
                 if made is not None:
                     begun.status = made.status

@@ -247,7 +247,7 @@ class EmbeddedSubscriptions(Subscriptions):
         started, answer = await engine.sender.send(ready, work)
         assert answer is not None  # the filter has admitted it
         owned = OwnedLane(LaneKey(found.tenant, found.id), 0, ordered=False)
-        lane = Lane(owned, ready, Tenant(found.tenant, 1), now=now, window=1, memory=Memory(0))
+        lane = Lane(owned, ready, Tenant(found.tenant, 1), now=now, monotonic=0.0, window=1, memory=Memory(0))
         attempt = engine.sender.judge(lane, ready, work, started, answer).settlement.attempt
         assert attempt is not None
         return TestResult(url=request.url, headers=headers, body=request.body, attempt=replace(attempt, next_attempt_time=None))

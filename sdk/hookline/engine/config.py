@@ -22,7 +22,7 @@ class EngineConfig:
     lane_window: int = 2_000
     """Deliveries of one subscription in memory; the rest of its backlog stays in the store."""
     memory_budget: int = 48 * MIB
-    """Deliveries in memory, over all lanes, a quarter of it for one; beyond it, lanes read as they go."""
+    """Deliveries in memory, over all lanes, shared by what is free, a quarter of it for one; then lanes read as they go."""
     max_data: int = 256 * KIB
     """The largest `data` of an event."""
     max_unacknowledged: int = 20_000

@@ -33,6 +33,8 @@ LEFT_OVER: Final = 64
 """Lanes in the heap that rest no more and may stay, beside two for each that is held."""
 LONG: Final = 1_000_000
 """Microseconds of rest from which on it is kept in the store, so that others can say why nothing moves."""
+DOZE: Final = 2_000_000
+"""Microseconds of rest from which on a lane gives its memory back: below, reading anew would cost more than it is worth."""
 SHORTEST_LOOK: Final = 0.05
 """Seconds to the next look at those that rest, when a look has found that no time has passed."""
 
@@ -49,7 +51,9 @@ class Hooks(NamedTuple):
     may_start: Callable[[], bool]
     """The lease is valid, and the engine is not stopping."""
     disable: Callable[[str, str, str, str], None]
-    """The receiver wants no more, or has only failed for too long: tenant, subscription, its URL then, reason."""
+    """The receiver wants no more: tenant, subscription, its URL then, reason."""
+    give_up: Callable[[Lane, str], None]
+    """It has only failed for too long, as far as this lane knows: the reason."""
     attempted: Callable[[Settlement], None]
     flushed: Callable[[], None]
     """Outcomes are on disk."""
@@ -108,6 +112,7 @@ class Dispatcher:
             target,
             self._turns.tenant(owned.key.tenant),
             now=now_micros(self._clock),
+            monotonic=self._clock.monotonic(),
             window=self._config.lane_window,
             memory=self._memory,
         )
@@ -236,16 +241,11 @@ class Dispatcher:
 
     async def _attempt(self, lane: Lane, work: Work) -> None:
         started = now_micros(self._clock)
-        not_before = work.event.not_before_time
-        if not_before is not None and (due := _time_of(work, not_before)) > started:
-            settlement = Settlement(work, lane.epoch, Result.WAIT, None, "scheduled", started, due, 0)
-            judged = Judged(settlement, False, WELL)
-        else:
-            try:
-                judged = await self._sender.attempt(lane, work)
-            except asyncio.CancelledError:
-                self._finish(lane, work, Judged(self._sender.interrupted(lane, work, started), False, WELL))
-                raise
+        try:
+            judged = await self._sender.attempt(lane, work)
+        except asyncio.CancelledError:
+            self._finish(lane, work, Judged(self._sender.interrupted(lane, work, started), False, WELL))
+            raise
         self._finish(lane, work, judged)
         attempt = judged.settlement.attempt
         if judged.disable and attempt is not None:
@@ -255,7 +255,12 @@ class Dispatcher:
         settlement = judged.settlement
         lane.release(work)
         self._slots.busy -= 1
-        event = lane.pace.finished(settlement, judged.outcome, lane.in_flight)
+        limit = lane.pace.limit
+        event = lane.pace.finished(settlement, judged.outcome, lane.in_flight, self._clock.monotonic())
+        if event.eased:
+            lane.resting = 0.0
+        if lane.pace.limit < limit:
+            lane.give_back()
         lane.crowded = False
         self._enter(lane)
         for fitting in self._slots.freed(lane.tenant):
@@ -269,16 +274,28 @@ class Dispatcher:
         if self.lanes.get(lane.key) is not lane:
             return
         self._hooks.keep(lane)
+        if lane.pace.halted:
+            self._doze(lane)
         if event.failing:
             self._hooks.failing(lane, settlement)
         if event.give_up:
-            self._hooks.disable(lane.key.tenant, subscription_of(lane.key.lane), lane.target.subscription.url, event.give_up)
+            self._hooks.give_up(lane, event.give_up)
+
+    def _doze(self, lane: Lane) -> None:
+        """The lane's pace has changed, and lets nothing start: if that is for long, others get its memory."""
+        now = now_micros(self._clock)
+        until = lane.pace.wait(now)
+        if until is None or until - now >= DOZE:
+            lane.give_back()
+            self.reader.want(lane)
 
     def _next(self) -> tuple[Lane, Work] | None:
         if not self._hooks.may_start() or self.settler.load > UNSETTLED_A_SLOT * self._config.node_concurrency:
             return None
         while (lane := self._turns.next()) is not None:
             lane.in_round = False
+            if lane.ready and lane.ready[0].event.not_before_time is not None:
+                self._put_off(lane)
             if not lane.runnable or not (lane.pace.free or self._may_go(lane)):
                 continue
             if not self._slots.fits(lane):
@@ -295,6 +312,19 @@ class Dispatcher:
                 self.reader.want(lane)
             return lane, work
         return None
+
+    def _put_off(self, lane: Lane) -> None:
+        """What is next is scheduled: let it wait in the store, before it takes a slot or a part of the lane's rate."""
+        now = now_micros(self._clock)
+        while lane.ready and (not_before := lane.ready[0].event.not_before_time) is not None:
+            due = _time_of(lane.ready[0], not_before)
+            if due <= now:
+                return
+            work = lane.take()
+            lane.release(work)
+            settlement = Settlement(work, lane.epoch, Result.WAIT, None, "scheduled", now, due, 0, work.aside)
+            self._hooks.attempted(settlement)
+            self.settler.submit(lane, settlement)
 
     def _gives_way(self, lane: Lane) -> bool:
         """Whether the lane, being far behind, has to leave the node to those in time for a moment."""

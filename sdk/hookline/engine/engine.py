@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final
 
-from hookline.clock import Clock, SystemClock
+from hookline.clock import Clock, SystemClock, now_micros
 from hookline.engine.backlogs import watch_backlogs
 from hookline.engine.bell import Bell
 from hookline.engine.catalogue import CatalogueCache, View
@@ -24,6 +24,7 @@ from hookline.engine.outboxes import drain_outbox
 from hookline.engine.retention import retain
 from hookline.engine.router import Router
 from hookline.engine.sender import Sender
+from hookline.engine.siblings import others_are_well
 from hookline.errors import HooklineError
 from hookline.ids import IdSource
 from hookline.outbox import Outbox
@@ -81,7 +82,8 @@ class Engine:
             attempted=_ignore if observer is None else _guarded(observer),
             flushed=self.changed.ring,
             keep=self._keep,
-            failing=self._failing,
+            failing=lambda lane, settlement: self._pass(self._failing(lane, settlement)),
+            give_up=lambda lane, reason: self._pass(self._give_up(lane, reason)),
             ended=self._given_up,
         )
         self.dispatcher = Dispatcher(store, self.sender, config, self.clock, hooks)
@@ -180,8 +182,15 @@ class Engine:
     def _keep(self, lane: Lane) -> None:
         self.keeper.want(lane)
 
-    def _failing(self, lane: Lane, settlement: Settlement) -> None:
-        self.notices.failing(lane, settlement)
+    async def _failing(self, lane: Lane, settlement: Settlement) -> None:
+        failing = self.notices.of_failing(lane, settlement)
+        if failing is not None and not await others_are_well(self.store, lane, now_micros(self.clock)):
+            self.notices.failing(failing)
+
+    async def _give_up(self, lane: Lane, reason: str) -> None:
+        subscription = lane.target.subscription
+        if not await others_are_well(self.store, lane, now_micros(self.clock)):
+            await self._disable(subscription.tenant, subscription.id, subscription.url, reason)
 
     def _given_up(self, settlement: Settlement) -> None:
         self.notices.exhausted(settlement)

@@ -18,13 +18,18 @@ from hookline.store.protocol import ClaimAnswer, Cursor, DueAnswer, OwnedLane, S
 
 OVERHEAD: Final = 1_024
 """Bytes of a work and its event, beside the data."""
-
-
+TENANT_SHARE: Final = 4
+"""So many times the memory that is free a tenant may hold, for each unit of its weight; as with slots."""
+LANE_COST: Final = 15
+"""A lane may hold one part in so many of what its tenant could still take. The first one gets a fifth of the budget."""
 LANE_SHARE: Final = 4
 """One lane takes at most this part (a quarter) of the memory."""
 LEAST: Final = 8
 """Works that a lane may hold however little memory is left, so that it goes on."""
-
+AHEAD: Final = 32
+"""Works that are read ahead for each request that may run at once: what waits longer need not wait in memory."""
+FEW: Final = 4
+"""A read is worth it when it may bring more than one in so many of what is ready."""
 BACKLOG: Final = 256
 """Works that wait in memory, from which on a lane may be late: what is shorter is gone in a moment."""
 LATE: Final = 2_000_000
@@ -39,14 +44,27 @@ class Memory:
         self.budget = budget
         self.held = 0
 
+    def left(self, tenant: Tenant, held: int) -> int:
+        """How much more a lane of `tenant` that has `held` may take.
+
+        The threshold moves with what is free, as that of the slots does (see `Slots`): however many lanes are far
+        behind, some memory stays free for each of the others.
+        """
+        share = TENANT_SHARE * tenant.weight
+        headroom = share * (self.budget - self.held) - tenant.held
+        # What the lane takes counts against itself and its tenant, and is no longer free.
+        return min(self.budget // LANE_SHARE - held, (headroom - LANE_COST * held) // (LANE_COST + share + 1))
+
 
 class Lane:
     """The window of a lane without order; see `OrderedLane` for the other kind."""
 
-    def __init__(self, owned: OwnedLane, target: Target, tenant: Tenant, *, now: int, window: int, memory: Memory) -> None:
+    def __init__(
+        self, owned: OwnedLane, target: Target, tenant: Tenant, *, now: int, monotonic: float, window: int, memory: Memory
+    ) -> None:
         """A lane just taken: nothing is known of what the store has for it, so it must be read."""
         self.tenant = tenant
-        self.pace = Pace(limited(target.subscription, owned.key.lane), owned.state, now)
+        self.pace = Pace(limited(target.subscription, owned.key.lane), owned.state, now, monotonic)
         self.owned = owned
         self.key = owned.key
         self.epoch = owned.epoch
@@ -95,8 +113,8 @@ class Lane:
             and not self.reading
             and not self.closing
             and self.target.active
-            and len(self.ready) <= self.window // 2
-            and self.room > 0
+            and len(self.ready) <= self.places // 2
+            and self.room > len(self.ready) // FEW
         )
 
     def is_late(self, now: int) -> bool:
@@ -112,10 +130,17 @@ class Lane:
         return not self.known and self.in_flight == 0
 
     @property
+    def places(self) -> int:
+        """How many works may be in memory, as far as that goes: a receiver that bears little is read little ahead."""
+        return min(self.window, AHEAD * self.pace.limit)
+
+    @property
     def room(self) -> int:
         """How many more works the window takes, as far as memory goes."""
-        left = min(self._memory.budget - self._memory.held, self._memory.budget // LANE_SHARE - self.held)
-        return min(self.window - len(self.known), max(LEAST - len(self.known), left // self._typical))
+        places = self.places - len(self.known)
+        if self.pace.halted:  # what it reads ahead would lie about while others need the memory
+            return min(places, LEAST - (len(self.known) - self.in_flight))
+        return min(places, max(LEAST - len(self.known), self._memory.left(self.tenant, self.held) // self._typical))
 
     def offer(self, work: Work) -> bool:
         """Take a work straight from its commit; False (and the lane is behind) if it has to be read later."""
@@ -206,6 +231,11 @@ class Lane:
         self.cursor, self.behind, self.waits, self.next_due = None, True, True, None
         self._stale_read = self.reading
 
+    def give_back(self) -> None:
+        """Let go of what will not start soon: the store has it. What is needed to go on is read anew."""
+        if len(self.known) - self.in_flight > (LEAST if self.pace.halted else 2 * self.places):
+            self.empty()
+
     def _load(self, works: Iterable[Work]) -> bool:
         """Take works into the window; False if not all of them had room."""
         for work in works:
@@ -222,6 +252,7 @@ class Lane:
         taken = size(work)
         self.held += taken
         self._memory.held += taken
+        self.tenant.held += taken
         self._typical += (taken - self._typical) // 8
 
     def _unknow(self, work: Work) -> bool:
@@ -230,6 +261,7 @@ class Lane:
         taken = size(work)
         self.held -= taken
         self._memory.held -= taken
+        self.tenant.held -= taken
         return True
 
 

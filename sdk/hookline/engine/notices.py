@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hookline.clock import moment
 from hookline.engine.catalogue import CatalogueCache
@@ -29,6 +29,15 @@ MOST: Final = 1_000
 EXHAUSTED: Final = f"{OPERATIONAL}delivery.exhausted"
 
 
+class Notice(NamedTuple):
+    """An operational event before it is emitted; `key` tells it from others of its type."""
+
+    tenant: str
+    kind: str
+    data: dict[str, Any]
+    key: str
+
+
 class Notices:
     """Emits operational events, if somebody wants them."""
 
@@ -39,11 +48,12 @@ class Notices:
         self._later = later
         self._waiting = 0
 
-    def failing(self, lane: Lane, settlement: Settlement) -> None:
-        """The receiver has only failed for long; it will be disabled."""
+    @staticmethod
+    def of_failing(lane: Lane, settlement: Settlement) -> Notice | None:
+        """What to tell of a receiver that has only failed for long, and will be disabled; None: nothing."""
         subscription = lane.target.subscription
-        if _only_operational(subscription):
-            return
+        if settlement.work.event.type.startswith(OPERATIONAL) or _only_operational(subscription):
+            return None
         since = moment(lane.pace.failing_since)
         data = _of(subscription) | {
             "failing_since": _text(since),
@@ -51,7 +61,11 @@ class Notices:
             "last_failure": settlement.reason,
             "disable_time": _text(moment(lane.pace.failing_since + int(subscription.disable_after * 1_000_000))),
         }
-        self._emit(lane.key.tenant, FAILING, data, f"{lane.key.lane}/{since.timestamp()}/{settlement.at}")
+        return Notice(lane.key.tenant, FAILING, data, f"{lane.key.lane}/{since.timestamp()}/{settlement.at}")
+
+    def failing(self, notice: Notice) -> None:
+        """Tell it."""
+        self._emit(*notice)
 
     def disabled(self, subscription: Subscription) -> None:
         """It is disabled."""

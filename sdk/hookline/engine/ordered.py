@@ -22,9 +22,11 @@ LEAST_OF_KEY: Final = 4
 class OrderedLane(Lane):
     """The window of a lane in order. Works without an ordering key have none."""
 
-    def __init__(self, owned: OwnedLane, target: Target, tenant: Tenant, *, now: int, window: int, memory: Memory) -> None:
+    def __init__(
+        self, owned: OwnedLane, target: Target, tenant: Tenant, *, now: int, monotonic: float, window: int, memory: Memory
+    ) -> None:
         """A lane just taken."""
-        super().__init__(owned, target, tenant, now=now, window=window, memory=memory)
+        super().__init__(owned, target, tenant, now=now, monotonic=monotonic, window=window, memory=memory)
         self._busy: dict[str, deque[Work]] = {}
         """Keys with a work that is ready or under way, and what follows it in memory."""
         self._blocked: dict[str, bool] = {}
@@ -46,6 +48,11 @@ class OrderedLane(Lane):
     def wants_probe(self) -> bool:
         """A key's head is over and its followers stand in the store."""
         return bool(self._probing) and self.room > 0 and not self.closing and self.target.active
+
+    @property
+    def places(self) -> int:
+        """How many works may be in memory, as far as that goes: all, so as to see past keys that wait."""
+        return self.window
 
     @property
     def probe_room(self) -> int:

@@ -1,18 +1,20 @@
 """How fast a lane may go: its breaker, its rate, how much its receiver bears, and for how long it has only failed.
 
 All of it stands with the lane: its owner keeps it in the store as a text when it changes for long, and the
-next owner begins with that. Times are microseconds since 1970-01-01T00:00Z.
+next owner begins with that. Times are microseconds since 1970-01-01T00:00Z, but for those by the monotonic clock (seconds).
 """
 
 import json
 import math
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from hookline.breaker import CLOSED, Circuit, failed, restored, succeeded
 from hookline.clock import micros, moment
+from hookline.lanes import sharing
 from hookline.model import ErrorClass, Hold, HoldKind, Subscription
 from hookline.model.limits import RateLimit
-from hookline.rate import bounded, earliest, spent
+from hookline.rate import bounded, earliest, returned, spent
 from hookline.store.protocol import Settlement
 
 SECOND: Final = 1_000_000
@@ -24,6 +26,10 @@ NOTICES: Final = 5
 """Into so many parts the span of failures is cut after which a subscription is disabled; after each there is a notice."""
 LEAST_FAILURES: Final = 5
 """So many failures in a row there must be in that span."""
+WELL_PARTS: Final = 10
+"""Where a subscription has several lanes, each keeps when it last succeeded, as exactly as one of so many parts of that span."""
+ASK_AGAIN: Final = 60 * SECOND
+"""Microseconds until a lane that has only failed for that span asks again to be given up, should it not have been."""
 LONGEST_REASON: Final = 300
 
 _SLOW: Final = frozenset({ErrorClass.TIMEOUT, ErrorClass.CONNECTION, ErrorClass.REFUSED})
@@ -40,24 +46,30 @@ class Outcome(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What came of it: `keep` the state, tell that the receiver is `failing`, or stop as it only fails: `give_up` says why."""
+    """What came of it: `keep` the state, tell that the receiver is `failing`, or stop as it only fails: `give_up` says why.
+
+    `eased`: it has cost nothing of the lane's rate after all, so the next one may go earlier.
+    """
 
     keep: bool = False
     failing: bool = False
     give_up: str = ""
+    eased: bool = False
 
 
 NOTHING: Final = Event()
 _KEEP: Final = Event(keep=True)
+_EASED: Final = Event(eased=True)
 
 
 class Pace:
     """One lane's."""
 
-    __slots__ = ("_circuit", "_cool", "_debt", "_full", "_kept", "_policy", "_probe", "_rate", "_reason", "_rest", "_resumed",
-                 "_since", "_span", "_told", "_url", "_width", "free", "limit")  # fmt: skip
+    __slots__ = ("_asked", "_circuit", "_cool", "_debt", "_full", "_grain", "_kept", "_offset", "_policy", "_probe", "_rate",
+                 "_reason", "_rest", "_resumed", "_since", "_site", "_span", "_told", "_url", "_well", "_width",
+                 "free", "limit")  # fmt: skip
 
-    def __init__(self, subscription: Subscription, state: str, now: int) -> None:
+    def __init__(self, subscription: Subscription, state: str, now: int, monotonic: float) -> None:
         """Go on where the former owner stood; `state` is what it kept, empty for nothing."""
         kept = _read(state)
         self._circuit = Circuit(*kept["circuit"]) if "circuit" in kept else CLOSED
@@ -65,6 +77,8 @@ class Pace:
         self._debt: float = kept.get("debt", 0.0)
         self._since: int = kept.get("since", 0)
         self._told: int = kept.get("told", 0)
+        self._well: int = kept.get("well", 0)
+        self._asked = 0
         self._reason: str = kept.get("reason", "")
         self._kept = state
         self._probe: int | None = None
@@ -75,9 +89,13 @@ class Pace:
         """Nothing is to be asked before the next start but the limit."""
         self._rate: RateLimit | None = None
         self._full = 1
+        self._offset = now - monotonic * SECOND
+        """By how much the wall clock is ahead of the monotonic one."""
         self._url = subscription.url
+        self._site = _site(subscription)
         self._resumed = _resumed(subscription)
-        if self._resumed > self._since:  # while nobody held the lane
+        # Was it resumed, or did it move, while nobody held the lane, or while its owner had not heard of that?
+        if self._resumed > self._since or kept.get("url", self._site) != self._site:
             self._reset()
         self.configure(subscription, now)
 
@@ -85,11 +103,12 @@ class Pace:
         """The subscription was changed; if it was resumed, or has another URL, nothing of what was counts."""
         resumed = _resumed(subscription)
         if subscription.url != self._url or resumed != self._resumed:
-            self._url, self._resumed = subscription.url, resumed
+            self._url, self._site, self._resumed = subscription.url, _site(subscription), resumed
             self._reset()
         self._policy = subscription.breaker
         self._rate = subscription.rate
         self._span = int(subscription.disable_after * SECOND)
+        self._grain = _grain(self._span) if sharing(subscription) > 1 else 0
         self._full = subscription.max_in_flight
         self._circuit = restored(self._circuit, self._policy, now) if self._circuit is not CLOSED else CLOSED
         if self._rate is not None:  # a debt under a former rate is no debt
@@ -98,7 +117,7 @@ class Pace:
 
     def _reset(self) -> None:
         self._circuit, self._probe, self._rest, self._since, self._told, self._reason = CLOSED, None, 0, 0, 0, ""
-        self._cool = 0
+        self._cool = self._well = self._asked = 0
         self._width = math.inf
 
     def wait(self, now: int) -> int | None:
@@ -137,18 +156,37 @@ class Pace:
         if self._probe == pos:
             self._probe = None
 
-    def finished(self, settlement: Settlement, outcome: Outcome, in_flight: int) -> Event:
+    def finished(self, settlement: Settlement, outcome: Outcome, in_flight: int, monotonic: float) -> Event:
         """An attempt is over; `in_flight` are still under way."""
         attempt = settlement.attempt
         pos = settlement.work.pos
-        if attempt is None or attempt.error in _OURS or attempt.url != self._url:
+        if attempt is None or attempt.error is ErrorClass.BODY:  # nothing was sent
+            self.passed(pos)
+            if self._rate is None:
+                return NOTHING
+            self._debt = returned(self._rate, self._debt)
+            return _EASED
+        if attempt.error in _OURS or attempt.url != self._url:
             self.passed(pos)
             return NOTHING
         if attempt.error is None:
-            if self._circuit is CLOSED and self._width >= self._full and not self._since:
+            well = self._grain > 0 and abs(settlement.at - self._well) >= self._grain
+            if well:
+                self._well = settlement.at
+            elif self._circuit is CLOSED and self._width >= self._full and not self._since:
                 return NOTHING
-            return self._succeeded()
+            event = self._succeeded()
+            return _KEEP if well else event
+        self._follow(settlement.at, monotonic)
         return self._failed(settlement, outcome, in_flight)
+
+    def _follow(self, now: int, monotonic: float) -> None:
+        """The span of failures grows by the time that passes, not by that by which the wall clock is set."""
+        moved = now - monotonic * SECOND - self._offset
+        if abs(moved) >= SECOND:
+            self._offset += moved
+            if self._since:
+                self._since += int(moved)
 
     def _succeeded(self) -> Event:
         opened = self._circuit.openings
@@ -190,12 +228,20 @@ class Pace:
             long = lasted >= min(60 * SECOND, self._span // NOTICES) and '"since"' not in self._kept
             return _KEEP if keep or (long and self._span) else NOTHING
         if lasted >= self._span:
+            if abs(now - self._asked) < min(ASK_AGAIN, _grain(self._span)):
+                return _KEEP if keep else NOTHING
+            self._asked = now
             since = moment(self._since).isoformat(timespec="seconds")
             return Event(
                 keep=True, give_up=f"nothing but failures since {since}, {self._circuit.failures} in a row: {self._reason}"
             )
         self._told = lasted * NOTICES // self._span
         return Event(keep=True, failing=True)
+
+    @property
+    def halted(self) -> bool:
+        """Nothing starts for a time, or nothing but a probe: the breaker is open or half open, or the receiver wants to rest."""
+        return self._circuit.openings > 0 or self._rest > 0
 
     @property
     def failing_since(self) -> int:
@@ -212,11 +258,17 @@ class Pace:
         state: dict[str, Any] = {}
         if self._circuit is not CLOSED:
             state["circuit"] = list(self._circuit)
-        others = (("rest", self._rest), ("since", self._since), ("told", self._told), ("reason", self._reason))
+        others = (
+            ("rest", self._rest),
+            ("since", self._since),
+            ("told", self._told),
+            ("reason", self._reason),
+            ("well", self._well),
+        )
         state |= {name: value for name, value in others if value}
         if self._rate is not None and self._debt:
             state["debt"] = self._debt
-        return json.dumps(state) if state else ""
+        return json.dumps(state | {"url": self._site}) if state else ""
 
     def kept(self, text: str) -> None:
         """`text` is in the store."""
@@ -241,6 +293,22 @@ def _resumed(subscription: Subscription) -> int:
     """When it was last resumed; 0 if it never was, or is not active."""
     last = subscription.pauses[-1].end if subscription.pauses else None
     return 0 if last is None else micros(last)
+
+
+def _grain(span: int) -> int:
+    return max(1, span // WELL_PARTS)
+
+
+def was_well(state: str, span: float, now: int) -> bool:
+    """Whether a lane with this state may have succeeded in the `span` seconds before `now`."""
+    well: int = _read(state).get("well", 0)
+    length = int(span * SECOND)
+    return well + _grain(length) > now - length
+
+
+def _site(subscription: Subscription) -> str:
+    """Tells one URL of a subscription from another and gives none of it away: there may be a secret in it."""
+    return blake2b(f"{subscription.id} {subscription.url}".encode(), digest_size=8).hexdigest()
 
 
 def hold_of(state: str, rate: RateLimit | None, now: int) -> Hold | None:
@@ -275,7 +343,7 @@ def _read(state: str) -> dict[str, Any]:
     try:
         kept = json.loads(state)
         circuit = kept.get("circuit", [0] * 5)
-        whole = [*circuit, kept.get("rest", 0), kept.get("since", 0), kept.get("told", 0)]
+        whole = [*circuit, kept.get("rest", 0), kept.get("since", 0), kept.get("told", 0), kept.get("well", 0)]
     except (ValueError, TypeError, AttributeError):
         return {}
     sound = len(circuit) == 5 and all(isinstance(value, int) for value in whole) and isinstance(kept.get("debt", 0.0), int | float)

@@ -186,7 +186,7 @@ class Sender:
         """It waits a little, with its attempts as they were."""
         now = now_micros(self._clock)
         again = now + int(UNMADE_AGAIN * SECOND)
-        return Settlement(work, lane.epoch, Result.WAIT, None, answer.detail, now, again, work.run_start)
+        return Settlement(work, lane.epoch, Result.WAIT, None, answer.detail, now, again, work.run_start, work.aside)
 
     async def _retry(self, target: Target, work: Work) -> Retry:
         """Which attempt this is and, where a header says so, why the one before it failed."""
@@ -212,7 +212,7 @@ class Sender:
         if attempt is not None:
             attempt = replace(attempt, next_attempt_time=moment(settlement.at))
         # Whatever the policy says: it was our stop that ended the attempt, not the receiver.
-        return settlement._replace(result=Result.WAIT, due=settlement.at, attempt=attempt)
+        return settlement._replace(result=Result.WAIT, due=settlement.at, attempt=attempt, aside=settlement.aside or work.aside)
 
 
 def _unanswered(error: ErrorClass, detail: str, duration: float = 0.0) -> Answer:

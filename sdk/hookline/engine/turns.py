@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 class Tenant:
-    """A tenant's lanes that have something to do, and how many requests it has under way."""
+    """A tenant's lanes that have something to do, and what it uses: requests under way, memory."""
 
-    __slots__ = ("credit", "crowded", "in_flight", "lanes", "name", "need", "queued", "sweep_at", "weight")
+    __slots__ = ("credit", "crowded", "held", "in_flight", "lanes", "name", "need", "queued", "sweep_at", "weight")
 
     def __init__(self, name: str, weight: int) -> None:
         """Nothing to do. `weight` is how many turns it has in a round, at least 1."""
@@ -26,6 +26,8 @@ class Tenant:
         self.sweep_at = 0
         """How many entries there may be before those that count no more are dropped."""
         self.in_flight = 0
+        self.held = 0
+        """Bytes of works in memory, over its lanes."""
         self.queued = False
 
 
