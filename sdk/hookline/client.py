@@ -129,8 +129,11 @@ class Subscriptions(ABC):
         """Delete it; what is pending is cancelled with that reason. Raises NotFound, Conflict."""
 
     @abstractmethod
-    async def pause(self, subscription_id: str, *, reason: str = "", tenant: str = "") -> Subscription:
-        """Hold its deliveries; what arrives meanwhile is kept. Safe to repeat. Raises NotFound."""
+    async def pause(self, subscription_id: str, *, reason: str = "", actor: str = "", tenant: str = "") -> Subscription:
+        """Hold its deliveries; what arrives meanwhile is kept. Safe to repeat: the first pause stands. Raises NotFound.
+
+        `reason` (at most 1,024 bytes of UTF-8) and `actor`, who pauses it (at most 128), are for people and stand in the holds.
+        """
 
     @abstractmethod
     async def resume(self, subscription_id: str, *, discard_held: bool = False, tenant: str = "") -> Subscription:

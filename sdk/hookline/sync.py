@@ -158,9 +158,12 @@ class SyncSubscriptions:
         """Delete it; what is pending is cancelled with that reason. Raises NotFound, Conflict."""
         self._ready().call(self._subscriptions.delete(subscription_id, etag=etag, tenant=tenant))
 
-    def pause(self, subscription_id: str, *, reason: str = "", tenant: str = "") -> Subscription:
-        """Hold its deliveries; what arrives meanwhile is kept. Safe to repeat. Raises NotFound."""
-        return self._ready().call(self._subscriptions.pause(subscription_id, reason=reason, tenant=tenant))
+    def pause(self, subscription_id: str, *, reason: str = "", actor: str = "", tenant: str = "") -> Subscription:
+        """Hold its deliveries; what arrives meanwhile is kept. Safe to repeat: the first pause stands. Raises NotFound.
+
+        `reason` (at most 1,024 bytes of UTF-8) and `actor`, who pauses it (at most 128), are for people and stand in the holds.
+        """
+        return self._ready().call(self._subscriptions.pause(subscription_id, reason=reason, actor=actor, tenant=tenant))
 
     def resume(self, subscription_id: str, *, discard_held: bool = False, tenant: str = "") -> Subscription:
         """Deliver (again), after a pause or when it was disabled. Safe to repeat. Raises NotFound.

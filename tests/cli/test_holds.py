@@ -1,6 +1,7 @@
 """`hookline deliveries show` says why a delivery does not move and what would release it; and that release releases it."""
 
 import asyncio
+import getpass
 import socket
 import threading
 import time
@@ -89,15 +90,22 @@ def subscribe(hookline: Command, tmp_path: Path) -> Iterator[Callable[..., Subsc
 def test_a_pause_is_named_with_who_wanted_it_and_when_and_a_resume_releases(subscribe: Callable[..., Subscribed]) -> None:
     site = subscribe("--hold-for", "7d")
     site.receive()
-    site.run("subscriptions", "pause", site.id, "--reason", "the shop moves house")
+    site.run("subscriptions", "pause", site.id, "--reason", "the shop moves house", "--by", "Ada of the shop")
     delivery = site.emit()
     why, release = site.held(delivery, "paused")
-    assert why.startswith("its subscription was paused at 20")
+    assert why.startswith("its subscription was paused by Ada of the shop at 20")
     assert "the shop moves house" in why
     assert "when it is cancelled as held for too long" in why
     assert f"`hookline subscriptions resume {site.id}` before 20" in release
     site.run("subscriptions", "resume", site.id)
     site.delivered(delivery)
+
+
+def test_a_pause_says_by_itself_who_ran_the_command(subscribe: Callable[..., Subscribed]) -> None:
+    site = subscribe()
+    paused = site.run("subscriptions", "pause", site.id, "--json").json
+    assert paused["state_actor"] == f"{getpass.getuser()}@{socket.gethostname()}"
+    assert f"paused by {paused['state_actor']}" in " ".join(site.run("subscriptions", "show", site.id).out.split())
 
 
 def test_a_disabled_subscription_is_named_with_its_cause_and_a_resume_releases(subscribe: Callable[..., Subscribed]) -> None:
@@ -190,6 +198,47 @@ def test_an_open_breaker_is_named_with_its_cause_and_its_end_and_a_resume_closes
     site.run("subscriptions", "pause", site.id)
     site.run("subscriptions", "resume", site.id)
     site.delivered(first, second)
+
+
+def test_the_requests_are_named_that_are_under_way_instead_and_their_end_releases(subscribe: Callable[..., Subscribed]) -> None:
+    site = subscribe("--max-in-flight", "1")
+    with _hanging(site.port) as (arrived, release):
+        first = site.emit()
+        assert arrived.wait(30.0)
+        second = site.emit()
+        why, released = site.held(second, "concurrency")
+        assert "max_in_flight: 1" in why
+        assert "the end of one of them" in released
+        assert f"`hookline subscriptions update {site.id} --max-in-flight`" in released
+        release.set()
+        site.delivered(first, second)
+
+
+@contextmanager
+def _hanging(port: int) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """A receiver that tells when something has arrived, and answers when it is told to."""
+    arrived, release = threading.Event(), threading.Event()
+
+    class Hanging(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # its base's name for it
+            self.rfile.read(int(self.headers["content-length"]))
+            arrived.set()
+            release.wait(60.0)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", port), Hanging) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield arrived, release
+        finally:
+            release.set()
+            server.shutdown()
+            thread.join()
 
 
 def test_a_rate_is_named_with_its_number_and_a_higher_one_releases(subscribe: Callable[..., Subscribed]) -> None:

@@ -82,6 +82,24 @@ async def test_a_delivery_that_waits_is_retried_at_once_by_hand(
     assert delivered.delivery.run == 1
 
 
+async def test_a_delivery_that_waits_for_the_end_of_another_request_says_so(
+    client: Client, receiver: Receiver, changes: Changes, subscribe: Subscribe
+) -> None:
+    await subscribe(max_in_flight=1)
+    receiver.script(HANG)
+    await client.emit("a", {})
+    (request,) = await receiver.wait()
+    second = await client.emit("a", {})
+    (waiting,) = (await client.deliveries.list(event_id=second.event_id)).items
+    assert waiting.hold is not None
+    assert waiting.hold.kind is HoldKind.CONCURRENCY
+    assert "max_in_flight" in waiting.hold.reason
+    (first,) = (await client.deliveries.list(event_id=request.webhook_id)).items
+    assert first.hold is None
+    receiver.release()
+    await changes.until(DeliveryState.DELIVERED, count=2)
+
+
 async def test_many_are_retried_in_one_call_each_with_its_own_outcome(
     client: Client, receiver: Receiver, changes: Changes, subscribe: Subscribe
 ) -> None:

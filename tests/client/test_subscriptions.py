@@ -19,18 +19,29 @@ async def test_a_pause_holds_deliveries_and_a_resume_makes_them(
     client: Client, receiver: Receiver, changes: Changes, subscribe: Subscribe
 ) -> None:
     subscription = await subscribe()
-    paused = await client.subscriptions.pause(subscription.id, reason="maintenance")
+    paused = await client.subscriptions.pause(subscription.id, reason="maintenance", actor="Ada Löve <ada@example.com>")
     assert (paused.state, paused.state_reason) == (SubscriptionState.PAUSED, "maintenance")
+    assert paused.state_actor == "Ada Löve <ada@example.com>"
     result = await client.emit("a", {})
     (held,) = (await client.deliveries.list(event_id=result.event_id)).items
     assert held.hold is not None
     assert held.hold.kind is HoldKind.PAUSED
     assert "maintenance" in held.hold.reason
+    assert "paused by Ada Löve <ada@example.com> at " in held.hold.reason
     assert receiver.received == []
-    assert (await client.subscriptions.pause(subscription.id)).state is SubscriptionState.PAUSED
+    again = await client.subscriptions.pause(subscription.id, actor="somebody else")
+    assert (again.state, again.state_actor) == (SubscriptionState.PAUSED, paused.state_actor), "the first pause stands"
     resumed = await client.subscriptions.resume(subscription.id)
-    assert (resumed.state, resumed.state_reason) == (SubscriptionState.ACTIVE, "")
+    assert (resumed.state, resumed.state_reason, resumed.state_actor) == (SubscriptionState.ACTIVE, "", "")
     await changes.until(DeliveryState.DELIVERED, event_id=result.event_id)
+
+
+@pytest.mark.parametrize("actor", ["ö" * 65, "nul\0"])
+async def test_who_pauses_is_text_of_at_most_128_bytes(client: Client, subscribe: Subscribe, actor: str) -> None:
+    subscription = await subscribe()
+    with pytest.raises(InvalidArgument, match="actor"):
+        await client.subscriptions.pause(subscription.id, actor=actor)
+    assert (await client.subscriptions.get(subscription.id)).state is SubscriptionState.ACTIVE
 
 
 async def test_an_update_takes_effect_on_the_next_attempt(

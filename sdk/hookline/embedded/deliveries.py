@@ -8,6 +8,7 @@ from hookline.client import MAX_BATCH, Deliveries
 from hookline.clock import now_micros
 from hookline.embedded.door import Door, known_id, page, span
 from hookline.engine import Engine
+from hookline.engine.crowding import crowded, under_way
 from hookline.engine.lapse import held_since
 from hookline.engine.pace import hold_of
 from hookline.errors import FailedPrecondition, HooklineError, InvalidArgument, NotFound, quoted
@@ -128,6 +129,7 @@ async def _held(engine: Engine, found: Sequence[StoredDelivery]) -> Sequence[Del
     """The deliveries, each pending one with what holds it, if anything does."""
     subscriptions: dict[tuple[str, str], Subscription | None] = {}
     paces: dict[LaneKey, Hold | None] = {}
+    started: dict[LaneKey, frozenset[str]] = {}
     result: list[Delivery] = []
     for _, delivery, lane in found:
         if delivery.state is DeliveryState.PENDING:
@@ -144,6 +146,8 @@ async def _held(engine: Engine, found: Sequence[StoredDelivery]) -> Sequence[Del
                 if at not in paces:
                     paces[at] = await _paced(engine, subscription, at, now)
                 held = paces[at]
+                if held is None:
+                    held = _crowded(engine, at, delivery.id, started)
             result.append(replace(delivery, hold=held))
         else:
             result.append(delivery)
@@ -158,6 +162,17 @@ async def _paced(engine: Engine, subscription: Subscription, key: LaneKey, now: 
         return hold_of(lane.pace.text(), rate, now)
     states = await engine.store.states(key.tenant, [key.lane])
     return hold_of(states.get(key.lane, ""), rate, now)
+
+
+def _crowded(engine: Engine, key: LaneKey, delivery_id: str, started: dict[LaneKey, frozenset[str]]) -> Hold | None:
+    """It waits for the end of other requests; None also where another process has the lane, and knows."""
+    lane = engine.dispatcher.lanes.get(key)
+    held = None if lane is None else crowded(lane)
+    if lane is None or held is None:
+        return None
+    if key not in started:
+        started[key] = under_way(lane)
+    return None if delivery_id in started[key] else held
 
 
 async def _behind(engine: Engine, delivery: Delivery) -> Hold | None:
@@ -185,7 +200,8 @@ def hold(delivery: Delivery, subscription: Subscription | None, now: int) -> Hol
         if subscription.hold_for is not None:
             until = max(delivery.create_time, since) + timedelta(seconds=subscription.hold_for)
             remedy += f" before {_text(until)}, when it is cancelled as held for too long"
-        reason = f"its subscription was {what} at {_text(since)}: {subscription.state_reason}; {remedy}"
+        who = f" by {subscription.state_actor}" if subscription.state_actor else ""
+        reason = f"its subscription was {what}{who} at {_text(since)}: {subscription.state_reason}; {remedy}"
         return Hold(kind=kind, reason=reason, until=until)
     due = delivery.next_attempt_time
     if due is None or due.timestamp() * 1_000_000 <= now:

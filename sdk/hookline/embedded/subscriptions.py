@@ -49,6 +49,7 @@ MOST_PAUSES: Final = 32
 MOST_SECRETS: Final = 8
 """Former secrets that go on signing at a time."""
 LONGEST_REASON: Final = 1_024
+LONGEST_ACTOR: Final = 128
 SAID: Final = frozenset(field.name for field in fields_of(SubscriptionSpec)) - {"secret"}
 """What a subscription has of its spec as it was said."""
 CHANGEABLE: Final = SAID - {"profile"}
@@ -162,10 +163,12 @@ class EmbeddedSubscriptions(Subscriptions):
                 return
         raise Conflict(f"subscription {subscription_id} keeps changing; try again")
 
-    async def pause(self, subscription_id: str, *, reason: str = "", tenant: str = "") -> Subscription:
+    async def pause(self, subscription_id: str, *, reason: str = "", actor: str = "", tenant: str = "") -> Subscription:
         """See `Subscriptions`."""
         check_string(reason, "reason", LONGEST_REASON)
-        return _public(await self._change(subscription_id, tenant, _stopper(SubscriptionState.PAUSED, reason or "paused by hand")))
+        check_string(actor, "actor", LONGEST_ACTOR)
+        stop = _stopper(SubscriptionState.PAUSED, reason or "paused by hand", actor)
+        return _public(await self._change(subscription_id, tenant, stop))
 
     async def resume(self, subscription_id: str, *, discard_held: bool = False, tenant: str = "") -> Subscription:
         """See `Subscriptions`."""
@@ -182,7 +185,7 @@ class EmbeddedSubscriptions(Subscriptions):
             pauses = old.pauses
             if pauses and pauses[-1].end is None:
                 pauses = (*pauses[:-1], replace(pauses[-1], end=now))
-            return replace(old, state=SubscriptionState.ACTIVE, state_reason="", pauses=pauses)
+            return replace(old, state=SubscriptionState.ACTIVE, state_reason="", state_actor="", pauses=pauses)
 
         return _public(await self._change(subscription_id, tenant, change))
 
@@ -299,12 +302,14 @@ async def disable(engine: Engine, tenant: str, subscription_id: str, url: str, r
             return
 
 
-def _stopper(state: SubscriptionState, reason: str) -> Callable[[Subscription, datetime], Subscription]:
+def _stopper(state: SubscriptionState, reason: str, actor: str = "") -> Callable[[Subscription, datetime], Subscription]:
     def stop(old: Subscription, now: datetime) -> Subscription:
+        if old.state is state:
+            return old
+        stopped = replace(old, state=state, state_reason=reason, state_actor=actor)
         if old.state is not SubscriptionState.ACTIVE:
-            return replace(old, state=state, state_reason=reason) if old.state is not state else old
-        pauses = (*old.pauses, Pause(start=now))[-MOST_PAUSES:]
-        return replace(old, state=state, state_reason=reason, pauses=pauses)
+            return stopped
+        return replace(stopped, pauses=(*old.pauses, Pause(start=now))[-MOST_PAUSES:])
 
     return stop
 

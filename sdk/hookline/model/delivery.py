@@ -30,6 +30,8 @@ class HoldKind(StrEnum):
     """The subscription's circuit breaker is open."""
     RATE = "rate"
     """The rate limit is used up, or the receiver asked to be called less."""
+    CONCURRENCY = "concurrency"
+    """As many requests as there may be at a time are under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,3 +159,5 @@ class Subscription:
     lanes: int = 1
     former_lanes: int = 0
     """How many there were before the number was lowered, as long as the others may hold something; clients see 0."""
+    state_actor: str = ""
+    """Who paused it, as they said; empty if they did not, or if hookline disabled it."""

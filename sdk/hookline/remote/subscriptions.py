@@ -76,13 +76,14 @@ class RemoteSubscriptions(Subscriptions):
         # A second try would not find what the first one has deleted.
         await self._connection.call(lambda stubs: stubs.subscriptions.DeleteSubscription, request, repeat=False)
 
-    async def pause(self, subscription_id: str, *, reason: str = "", tenant: str = "") -> Subscription:
+    async def pause(self, subscription_id: str, *, reason: str = "", actor: str = "", tenant: str = "") -> Subscription:
         """Hold its deliveries."""
         request = wire.build(
             pb.PauseSubscriptionRequest,
             tenant=tenant or self._connection.tenant,
             subscription_id=subscription_id,
             reason=reason,
+            actor=actor,
         )
         response = await self._connection.call(lambda stubs: stubs.subscriptions.PauseSubscription, request)
         return answer(wire.read_subscription, response.subscription)

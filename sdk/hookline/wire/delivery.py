@@ -33,6 +33,7 @@ _HOLDS: Final[Mapping[int, HoldKind]] = {
     delivery_pb2.HOLD_KIND_ORDERING: HoldKind.ORDERING,
     delivery_pb2.HOLD_KIND_BREAKER: HoldKind.BREAKER,
     delivery_pb2.HOLD_KIND_RATE: HoldKind.RATE,
+    delivery_pb2.HOLD_KIND_CONCURRENCY: HoldKind.CONCURRENCY,
 }
 _HOLD_NUMBERS: Final = {kind: number for number, kind in _HOLDS.items()}
 _ERRORS: Final[Mapping[int, ErrorClass]] = {

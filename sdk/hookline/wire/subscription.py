@@ -280,6 +280,7 @@ def read_subscription(message: subscription_pb2.Subscription) -> Subscription:
         hold_for=read_duration(message.hold_for, "hold_for") if message.HasField("hold_for") else None,
         disable_after=read_duration(message.disable_after, "disable_after"),
         lanes=message.lanes or 1,  # a server of before lanes
+        state_actor=message.state_actor,
     )
 
 
@@ -302,6 +303,7 @@ def write_subscription(subscription: Subscription) -> subscription_pb2.Subscript
         labels=subscription.labels,
         state=write_enum(subscription.state, _STATE_NUMBERS, "state"),
         state_reason=subscription.state_reason,
+        state_actor=subscription.state_actor,
         etag=subscription.etag,
         create_time=write_time(subscription.create_time, "create_time"),
         update_time=write_time(subscription.update_time, "update_time"),

@@ -75,6 +75,10 @@ class _HoldKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HoldKind.Val
     """The subscription's circuit breaker is open."""
     HOLD_KIND_RATE: _HoldKind.ValueType  # 7
     """The subscription's rate limit is used up, or its receiver asked to be called less."""
+    HOLD_KIND_CONCURRENCY: _HoldKind.ValueType  # 8
+    """As many requests as the subscription, a lane that was narrowed after slow answers, or the node may have at a time are
+    under way. Answered by the process that delivers to this subscription alone: no other one knows what is under way.
+    """
 
 class HoldKind(_HoldKind, metaclass=_HoldKindEnumTypeWrapper):
     """Why a pending delivery does not move."""
@@ -95,6 +99,10 @@ HOLD_KIND_BREAKER: HoldKind.ValueType  # 6
 """The subscription's circuit breaker is open."""
 HOLD_KIND_RATE: HoldKind.ValueType  # 7
 """The subscription's rate limit is used up, or its receiver asked to be called less."""
+HOLD_KIND_CONCURRENCY: HoldKind.ValueType  # 8
+"""As many requests as the subscription, a lane that was narrowed after slow answers, or the node may have at a time are
+under way. Answered by the process that delivers to this subscription alone: no other one knows what is under way.
+"""
 Global___HoldKind: _TypeAlias = HoldKind  # noqa: Y015
 
 class _ErrorClass:

@@ -820,6 +820,7 @@ class Subscription(_message.Message):
     HOLD_FOR_FIELD_NUMBER: _builtins.int
     DISABLE_AFTER_FIELD_NUMBER: _builtins.int
     LANES_FIELD_NUMBER: _builtins.int
+    STATE_ACTOR_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose subscription it is."""
     id: _builtins.str
@@ -856,6 +857,8 @@ class Subscription(_message.Message):
     """As in SubscriptionSpec."""
     lanes: _builtins.int
     """As in SubscriptionSpec; always set."""
+    state_actor: _builtins.str
+    """Who paused it, as the pause said; empty if it did not, if hookline disabled it, or while it is active."""
     @_builtins.property
     def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """As in SubscriptionSpec; never empty."""
@@ -961,10 +964,11 @@ class Subscription(_message.Message):
         hold_for: _duration_pb2.Duration | None = ...,
         disable_after: _duration_pb2.Duration | None = ...,
         lanes: _builtins.int = ...,
+        state_actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authentication", b"authentication", "breaker", b"breaker", "client_certificate", b"client_certificate", "create_time", b"create_time", "disable_after", b"disable_after", "hold_for", b"hold_for", "rate", b"rate", "retry", b"retry", "timeout", b"timeout", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authentication", b"authentication", "body_format", b"body_format", "body_template", b"body_template", "breaker", b"breaker", "client_certificate", b"client_certificate", "create_time", b"create_time", "description", b"description", "disable_after", b"disable_after", "etag", b"etag", "event_types", b"event_types", "fields", b"fields", "filter", b"filter", "headers", b"headers", "hold_for", b"hold_for", "id", b"id", "labels", b"labels", "lanes", b"lanes", "max_in_flight", b"max_in_flight", "ordering", b"ordering", "profile", b"profile", "rate", b"rate", "retry", b"retry", "retry_headers", b"retry_headers", "signature_parameters", b"signature_parameters", "signature_scheme", b"signature_scheme", "state", b"state", "state_reason", b"state_reason", "step_aside_after", b"step_aside_after", "tenant", b"tenant", "timeout", b"timeout", "transform", b"transform", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authentication", b"authentication", "body_format", b"body_format", "body_template", b"body_template", "breaker", b"breaker", "client_certificate", b"client_certificate", "create_time", b"create_time", "description", b"description", "disable_after", b"disable_after", "etag", b"etag", "event_types", b"event_types", "fields", b"fields", "filter", b"filter", "headers", b"headers", "hold_for", b"hold_for", "id", b"id", "labels", b"labels", "lanes", b"lanes", "max_in_flight", b"max_in_flight", "ordering", b"ordering", "profile", b"profile", "rate", b"rate", "retry", b"retry", "retry_headers", b"retry_headers", "signature_parameters", b"signature_parameters", "signature_scheme", b"signature_scheme", "state", b"state", "state_actor", b"state_actor", "state_reason", b"state_reason", "step_aside_after", b"step_aside_after", "tenant", b"tenant", "timeout", b"timeout", "transform", b"transform", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

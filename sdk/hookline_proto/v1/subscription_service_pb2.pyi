@@ -313,22 +313,26 @@ class PauseSubscriptionRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     SUBSCRIPTION_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """"default" if empty."""
     subscription_id: _builtins.str
     """Required."""
     reason: _builtins.str
     """Why, for people; at most 1,024 bytes."""
+    actor: _builtins.str
+    """Who pauses it, for people: a name or an address, at most 128 bytes. It is what the caller says, and proves nothing."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         subscription_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "subscription_id", b"subscription_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "subscription_id", b"subscription_id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,6 +45,9 @@ def release(delivery: Delivery, hold: Hold) -> str:
         case HoldKind.BREAKER:
             name = delivery.subscription_id
             return f"{until}`hookline subscriptions pause {name}` and `hookline subscriptions resume {name}` close the breaker"
+        case HoldKind.CONCURRENCY:
+            more = f"`hookline subscriptions update {delivery.subscription_id} --max-in-flight` allows more"
+            return f"the end of one of them; if it is the subscription's own number, {more}"
         case HoldKind.RATE:
             return f"{until}if it is the rate, `hookline subscriptions update {delivery.subscription_id} --rate` raises it"
 

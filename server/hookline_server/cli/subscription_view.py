@@ -32,6 +32,7 @@ def show_subscription(out: Output, subscription: Subscription, *, secret: str = 
             ("name", subscription.labels.get("name", "")),
             ("state", state(subscription.state)),
             ("reason", subscription.state_reason),
+            ("paused by", subscription.state_actor),
             ("profile", subscription.profile),
             ("url", subscription.url),
             ("event types", ", ".join(subscription.event_types)),

@@ -16,6 +16,7 @@ from hookline_server.cli.event_lines import event_in
 from hookline_server.cli.exits import UsageError
 from hookline_server.cli.output import state, when
 from hookline_server.cli.paging import Limit, PageToken, collect
+from hookline_server.cli.somebody import somebody
 from hookline_server.cli.subscription_view import show_subscription, show_test
 from hookline_server.cli.values import span
 
@@ -242,9 +243,15 @@ async def update(
 
 @app.command("pause")
 @calls
-async def pause(call: Call, subscription_id: Id, reason: Annotated[str, typer.Option("--reason", help="Why.")] = "") -> None:
+async def pause(
+    call: Call,
+    subscription_id: Id,
+    reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
+    by: Annotated[str | None, typer.Option("--by", help="Who pauses it.", show_default="user@host")] = None,
+) -> None:
     """Hold its deliveries; what arrives meanwhile is kept."""
-    show_subscription(call.out, await call.client.subscriptions.pause(subscription_id, reason=reason))
+    actor = somebody() if by is None else by
+    show_subscription(call.out, await call.client.subscriptions.pause(subscription_id, reason=reason, actor=actor))
 
 
 @app.command("resume")

@@ -62,7 +62,9 @@ class SubscriptionServicer(subscription_service_pb2_grpc.SubscriptionServiceServ
 
     async def PauseSubscription(self, request: pb.PauseSubscriptionRequest, context: Context) -> pb.PauseSubscriptionResponse:
         """Hold its deliveries."""
-        paused = await self._subscriptions.pause(request.subscription_id, reason=request.reason, tenant=request.tenant)
+        paused = await self._subscriptions.pause(
+            request.subscription_id, reason=request.reason, actor=request.actor, tenant=request.tenant
+        )
         return pb.PauseSubscriptionResponse(subscription=wire.write_subscription(paused))
 
     async def ResumeSubscription(self, request: pb.ResumeSubscriptionRequest, context: Context) -> pb.ResumeSubscriptionResponse:
