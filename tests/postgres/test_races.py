@@ -21,6 +21,7 @@ from hookline.store.protocol import (
     Accepted,
     DueRequest,
     Duplicate,
+    JobDelivery,
     JobKind,
     OwnedLane,
     Repeatable,
@@ -275,8 +276,11 @@ async def test_an_old_day_is_carried_forward_and_dropped_while_everybody_goes_on
     await store.open()
     try:
         yard = await Yard.make(store)
-        pending, waiting = await yard.work(), await yard.work()
+        pending, waiting, over, replayed = [await yard.work() for _ in range(4)]
+        behind = make_event()
         await store.settle(yard.node, [outcome(waiting, Result.WAIT, due=NOON + 9 * DAY)])
+        calendar.now = NOON + 2 * DAY  # it has its end a day later than its attempt, and both go
+        await store.settle(yard.node, [outcome(over, Result.EXHAUSTED, at=calendar.now), outcome(replayed, at=calendar.now)])
         shared.sql(
             "CREATE TABLE public.gate AS SELECT 1 AS shut",
             "CREATE FUNCTION public.wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -298,20 +302,31 @@ async def test_an_old_day_is_carried_forward_and_dropped_while_everybody_goes_on
                 await asyncio.sleep(0.01)
             assert await other.event(TENANT, pending.event.id) == pending.event
             revision = await yard.revision()
-            (new,) = await other.append(NOBODY, [route(make_event(), yard.lanes, revision=revision)])
-            assert isinstance(new, Accepted)
-            assert [work.pos for work in await yard.claim()] == [pending.pos, *new.positions]
-            assert await other.head(TENANT) >= new.positions[0]  # whoever watches does not wait for it either
-            await other.cancel(TENANT, pending.delivery_id, reason="", at=calendar.now)
+            # Into the day of today, and by somebody whose clock is behind into the one that goes.
+            for event in (make_event(accepted=calendar.now), behind):
+                (new,) = await other.append(NOBODY, [route(event, yard.lanes, revision=revision)])
+                assert isinstance(new, Accepted)
+                assert (await yard.claim())[-1].pos == new.positions[0]
+                assert await other.head(TENANT) >= new.positions[0]  # whoever watches does not wait for it either
+            assert await other.cancel(TENANT, pending.delivery_id, reason="", at=calendar.now)
+            assert await other.requeue(TENANT, over.delivery_id, at=calendar.now)  # it begins again, with an event that moves
+            assert await other.requeue(TENANT, waiting.delivery_id, at=calendar.now)
+            replay = await other.add_job(make_job(JobKind.REPLAY, yard.lanes[0]))
+            again = [JobDelivery(yard.lanes[0], "again", replayed.event.id, "")]
+            assert await other.step(replay, cursor="c", scanned=1, deliveries=again, finished=True, at=calendar.now)
         assert not purging.done()
-        requeued = asyncio.create_task(other.requeue(TENANT, pending.delivery_id, at=calendar.now))  # waits: its event moves
         shared.sql("DELETE FROM public.gate", database=database)
         await purging
-        assert await requeued
         left = shared.sql("SELECT relname FROM pg_class WHERE relname ~ '_d[0-9]+$' ORDER BY 1", database=database)
         assert min(int(str(name).rpartition("_d")[2]) for (name,) in left) >= NOON // DAY + 3
-        assert {work.event.id for work in await yard.claim()} >= {pending.event.id}
-        assert len(await store.attempts(TENANT, waiting.delivery_id)) == 1
+        works = {work.delivery_id: work for work in await yard.claim()}
+        assert works[over.delivery_id].event == over.event
+        assert works["again"].event == replayed.event
+        assert behind in [work.event for work in works.values()]
+        (due,) = await store.due([DueRequest(yard.key, calendar.now, 9)])
+        assert [work.event for work in due.works] == [waiting.event]
+        for work in (waiting, over):
+            assert len(await store.attempts(TENANT, work.delivery_id)) == 1
     finally:
         await store.close()
 

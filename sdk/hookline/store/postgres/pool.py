@@ -30,11 +30,6 @@ PATIENCE: Final = 5.0
 
 _SQL: Final = load("core")
 _BEGIN: Final = _SQL["begin"]
-REFERENCES: Final = 0x686F6F6B72656673
-"""Of the advisory lock that keeps old events while new deliveries of them are made (`hookrefs` in ASCII)."""
-# Before any lock on a table, so that whoever waits for it holds up nobody.
-REFERRING: Final = _BEGIN.replace("LOCK TABLE", f"SELECT pg_advisory_xact_lock_shared({REFERENCES});\nLOCK TABLE")
-"""Begins a transaction that makes new deliveries of old events."""
 APART: Final = _BEGIN[: _BEGIN.index("LOCK TABLE")]
 """Begins a transaction that writes no new positions, and that nobody who reads these has to wait for."""
 # Every statement is meant to go by an index, however small a table was when its plan was made.
