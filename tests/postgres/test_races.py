@@ -15,7 +15,7 @@ from store.making import NOON, SECOND, TENANT, Yard, make_event, make_job, outco
 
 from hookline.clock import SystemClock
 from hookline.errors import Unavailable
-from hookline.store.postgres import Address, PostgresStore, migrate_at, migrations, wake
+from hookline.store.postgres import Address, PostgresStore, migrate_at, migrations, nodes, wake
 from hookline.store.protocol import (
     NOBODY,
     Accepted,
@@ -148,6 +148,39 @@ async def test_a_delivery_to_a_lane_that_closes_meanwhile_is_not_stored_and_one_
     job = await store.add_job(make_job(JobKind.DRAIN, yard.lanes[0]))
     assert await store.drain(job, limit=9, reason="", at=NOON) == 1
     assert await store.drain(job, limit=9, reason="", at=NOON) == 0
+
+
+# Membership.
+
+
+async def test_a_heart_beats_while_a_handover_waits_for_a_lane_that_a_stopped_process_holds(
+    store: PostgresStore, other: PostgresStore, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "PATIENCE", "60s")
+    yard = await Yard.make(store)
+    heir = await other.join()
+    lane = OwnedLane(yard.key, 1, False)
+    await held.execute("SELECT 1 FROM hookline.lane FOR SHARE")
+    keeping = asyncio.create_task(store.keep(yard.node, [(lane, "state")]))
+    handing = asyncio.create_task(store.hand(yard.node, lane, heir))
+    await held.has_waiting(2)
+    assert {row.id for row in await asyncio.wait_for(store.beat(yard.node, 1), 30)} == {yard.node, heir}
+    assert not keeping.done()
+    assert not handing.done()
+    await held.execute("COMMIT")
+    await keeping
+    assert await handing
+
+
+async def test_what_changes_a_lane_that_somebody_holds_gives_way_and_can_be_done_later(store: PostgresStore, held: Held) -> None:
+    yard = await Yard.make(store)
+    lane = OwnedLane(yard.key, 1, False)
+    await held.execute("SELECT 1 FROM hookline.lane FOR SHARE")
+    for asked in (store.keep(yard.node, [(lane, "s")]), store.hand(yard.node, lane, yard.node), store.retake(yard.node, lane)):
+        with pytest.raises(Unavailable, match="lock timeout"):
+            await asked
+    await held.execute("COMMIT")
+    assert await store.retake(yard.node, lane) == OwnedLane(yard.key, 2, False)
 
 
 # By hand, beside the owner.

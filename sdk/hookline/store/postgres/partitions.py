@@ -137,7 +137,7 @@ class _Carry(NamedTuple):
 
 
 async def _drop(connection: Connection, carry: _Carry, since: int) -> None:
-    """Drop a partition, in a moment in which nobody reads or writes any of its table, with a last look at what is needed by then."""
+    """Drop a partition, in a moment in which nobody reads or writes any of its table: after a last look at what is needed."""
     part = carry.part
     for left in range(DROPS, 0, -1):
         if part.parent != "done":  # nothing needs what is left of a delivery

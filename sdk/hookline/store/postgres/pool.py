@@ -116,20 +116,26 @@ class Pool:
                 continue
         raise faults.lost(self.address)
 
-    async def write(self, sql: str, *args: object) -> Sequence[Row]:
-        """A statement that changes something, in a transaction of its own. Raises Lost: it is not known whether it was done."""
-        return await self.once(lambda connection: connection.fetch(sql, *args, timeout=TIMEOUT))
+    async def write(self, sql: str, *args: object, patience: str = "") -> Sequence[Row]:
+        """A statement that changes something, in a transaction of its own. Raises Lost: it is not known whether it was done.
 
-    async def once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        `patience` (PostgreSQL's lock_timeout): how long it waits for a lock; after that it is undone, and raises Unavailable.
+        """
+        return await self.once(lambda connection: connection.fetch(sql, *args, timeout=TIMEOUT), patience=patience)
+
+    async def once(self, work: Callable[[Connection], Awaitable[T]], *, patience: str = "") -> T:
         """Work of autocommitted statements. What a deadlock has undone is done again. Raises Lost, Unavailable."""
+        begin = _BEGIN_POOLED if self.address.pooler else "BEGIN" if patience else ""
+        if patience:
+            begin += f"; SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL lock_timeout = '{patience}'"
         for left in range(TRIES, 0, -1):
             try:
                 async with self.connection() as connection:
-                    if not self.address.pooler:
+                    if not begin:
                         return await work(connection)
-                    await connection.execute(_BEGIN_POOLED)
+                    await connection.execute(begin, timeout=TIMEOUT)
                     answer = await work(connection)
-                    await connection.execute("COMMIT")
+                    await connection.execute("COMMIT", timeout=TIMEOUT)
                     return answer
             except faults.AGAIN as error:
                 if left == 1:
