@@ -8,7 +8,9 @@ from engine.virtual import CONFIG, Reply, Seen, World, now, virtual, webhook_ids
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hookline.errors import Unavailable
 from hookline.model import DeliveryState, Ordering, RetryPolicy, Steps
+from hookline.store.protocol import OwnedLane
 
 TTL = CONFIG.lease_ttl
 QUICK = RetryPolicy(schedule=Steps(delays=(1.0,)), max_attempts=20, jitter=0.1)
@@ -44,6 +46,54 @@ async def test_lanes_are_shared_out_and_each_is_delivered_by_one_node() -> None:
         assert_one_node_a_lane(w.receiver.seen, ends(w))
         late = Counter(seen.node for seen in w.receiver.seen if seen.at > 15.0)
         assert late["a"] == late["b"]
+
+
+@virtual
+async def test_a_lane_whose_handover_is_still_under_way_is_served_again_only_once_that_can_do_nothing_more() -> None:
+    async with world(lambda _: Reply(after=0.5)) as w:
+        for number in range(2):
+            await w.subscribe(f"/{number}", max_in_flight=20)
+        store = w.nodes["a"].store
+        sent: list[asyncio.Task[bool]] = []
+
+        async def arrives_late(node: int, lane: OwnedLane, to: int) -> bool:
+            async def arrives() -> bool:
+                await asyncio.sleep(5.0)
+                return await store.inner.hand(node, lane, to)
+
+            sent.append(asyncio.create_task(arrives()))
+            raise Unavailable("no answer, and what was asked is still on its way", retry_after=1.0)
+
+        store.hand = arrives_late  # type: ignore[attr-defined]  # as the store that the node knows
+        store.refuses = lambda verb: verb == "retake" and len(sent) > 0 and not sent[0].done()
+        await w.node("b")
+        await w.until(lambda: bool(sent), within=10.0)
+        while not sent[0].done() or len(w.receiver.seen) < 100:
+            await w.emit(1)
+            await w.live(0.1)
+        assert sent[0].result()  # the other node has it
+        await w.until_done(within=60.0)
+        assert set(webhook_ids(w.receiver.seen).values()) == {2}
+        assert_one_node_a_lane(w.receiver.seen, ends(w))
+
+
+@virtual
+async def test_a_handover_that_was_refused_is_followed_by_a_higher_epoch() -> None:
+    async with world() as w:
+        for number in range(4):
+            await w.subscribe(f"/{number}")
+        engine = await w.client.engine()
+        before = {key.lane: lane.epoch for key, lane in engine.dispatcher.lanes.items()}
+
+        async def refuses(*_: object) -> bool:
+            return False
+
+        w.nodes["a"].store.hand = refuses  # type: ignore[attr-defined]  # as the store that the node knows
+        await w.node("b")
+        await w.live(2 * TTL)
+        after = {key.lane: lane.epoch for key, lane in engine.dispatcher.lanes.items()}
+        assert after.keys() == before.keys()
+        assert sum(after[lane] > before[lane] for lane in after) >= 2
 
 
 @virtual

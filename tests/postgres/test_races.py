@@ -15,12 +15,13 @@ from store.making import NOON, SECOND, TENANT, Yard, make_event, make_job, outco
 
 from hookline.clock import SystemClock
 from hookline.errors import Unavailable
-from hookline.store.postgres import Address, PostgresStore, migrate_at, migrations, wake
+from hookline.store.postgres import Address, PostgresStore, migrate_at, migrations, nodes, wake
 from hookline.store.protocol import (
     NOBODY,
     Accepted,
     DueRequest,
     Duplicate,
+    JobDelivery,
     JobKind,
     OwnedLane,
     Repeatable,
@@ -149,6 +150,39 @@ async def test_a_delivery_to_a_lane_that_closes_meanwhile_is_not_stored_and_one_
     assert await store.drain(job, limit=9, reason="", at=NOON) == 0
 
 
+# Membership.
+
+
+async def test_a_heart_beats_while_a_handover_waits_for_a_lane_that_a_stopped_process_holds(
+    store: PostgresStore, other: PostgresStore, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "PATIENCE", "60s")
+    yard = await Yard.make(store)
+    heir = await other.join()
+    lane = OwnedLane(yard.key, 1, False)
+    await held.execute("SELECT 1 FROM hookline.lane FOR SHARE")
+    keeping = asyncio.create_task(store.keep(yard.node, [(lane, "state")]))
+    handing = asyncio.create_task(store.hand(yard.node, lane, heir))
+    await held.has_waiting(2)
+    assert {row.id for row in await asyncio.wait_for(store.beat(yard.node, 1), 30)} == {yard.node, heir}
+    assert not keeping.done()
+    assert not handing.done()
+    await held.execute("COMMIT")
+    await keeping
+    assert await handing
+
+
+async def test_what_changes_a_lane_that_somebody_holds_gives_way_and_can_be_done_later(store: PostgresStore, held: Held) -> None:
+    yard = await Yard.make(store)
+    lane = OwnedLane(yard.key, 1, False)
+    await held.execute("SELECT 1 FROM hookline.lane FOR SHARE")
+    for asked in (store.keep(yard.node, [(lane, "s")]), store.hand(yard.node, lane, yard.node), store.retake(yard.node, lane)):
+        with pytest.raises(Unavailable, match="lock timeout"):
+            await asked
+    await held.execute("COMMIT")
+    assert await store.retake(yard.node, lane) == OwnedLane(yard.key, 2, False)
+
+
 # By hand, beside the owner.
 
 
@@ -275,8 +309,11 @@ async def test_an_old_day_is_carried_forward_and_dropped_while_everybody_goes_on
     await store.open()
     try:
         yard = await Yard.make(store)
-        pending, waiting = await yard.work(), await yard.work()
+        pending, waiting, over, replayed = [await yard.work() for _ in range(4)]
+        behind = make_event()
         await store.settle(yard.node, [outcome(waiting, Result.WAIT, due=NOON + 9 * DAY)])
+        calendar.now = NOON + 2 * DAY  # it has its end a day later than its attempt, and both go
+        await store.settle(yard.node, [outcome(over, Result.EXHAUSTED, at=calendar.now), outcome(replayed, at=calendar.now)])
         shared.sql(
             "CREATE TABLE public.gate AS SELECT 1 AS shut",
             "CREATE FUNCTION public.wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -298,20 +335,31 @@ async def test_an_old_day_is_carried_forward_and_dropped_while_everybody_goes_on
                 await asyncio.sleep(0.01)
             assert await other.event(TENANT, pending.event.id) == pending.event
             revision = await yard.revision()
-            (new,) = await other.append(NOBODY, [route(make_event(), yard.lanes, revision=revision)])
-            assert isinstance(new, Accepted)
-            assert [work.pos for work in await yard.claim()] == [pending.pos, *new.positions]
-            assert await other.head(TENANT) >= new.positions[0]  # whoever watches does not wait for it either
-            await other.cancel(TENANT, pending.delivery_id, reason="", at=calendar.now)
+            # Into the day of today, and by somebody whose clock is behind into the one that goes.
+            for event in (make_event(accepted=calendar.now), behind):
+                (new,) = await other.append(NOBODY, [route(event, yard.lanes, revision=revision)])
+                assert isinstance(new, Accepted)
+                assert (await yard.claim())[-1].pos == new.positions[0]
+                assert await other.head(TENANT) >= new.positions[0]  # whoever watches does not wait for it either
+            assert await other.cancel(TENANT, pending.delivery_id, reason="", at=calendar.now)
+            assert await other.requeue(TENANT, over.delivery_id, at=calendar.now)  # it begins again, with an event that moves
+            assert await other.requeue(TENANT, waiting.delivery_id, at=calendar.now)
+            replay = await other.add_job(make_job(JobKind.REPLAY, yard.lanes[0]))
+            again = [JobDelivery(yard.lanes[0], "again", replayed.event.id, "")]
+            assert await other.step(replay, cursor="c", scanned=1, deliveries=again, finished=True, at=calendar.now)
         assert not purging.done()
-        requeued = asyncio.create_task(other.requeue(TENANT, pending.delivery_id, at=calendar.now))  # waits: its event moves
         shared.sql("DELETE FROM public.gate", database=database)
         await purging
-        assert await requeued
         left = shared.sql("SELECT relname FROM pg_class WHERE relname ~ '_d[0-9]+$' ORDER BY 1", database=database)
         assert min(int(str(name).rpartition("_d")[2]) for (name,) in left) >= NOON // DAY + 3
-        assert {work.event.id for work in await yard.claim()} >= {pending.event.id}
-        assert len(await store.attempts(TENANT, waiting.delivery_id)) == 1
+        works = {work.delivery_id: work for work in await yard.claim()}
+        assert works[over.delivery_id].event == over.event
+        assert works["again"].event == replayed.event
+        assert behind in [work.event for work in works.values()]
+        (due,) = await store.due([DueRequest(yard.key, calendar.now, 9)])
+        assert [work.event for work in due.works] == [waiting.event]
+        for work in (waiting, over):
+            assert len(await store.attempts(TENANT, work.delivery_id)) == 1
     finally:
         await store.close()
 

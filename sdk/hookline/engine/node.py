@@ -57,6 +57,8 @@ class Node:
         self._lease_end = -math.inf
         self._seen: dict[int, tuple[int, float]] = {}
         self._leaving: dict[Lane, int] = {}
+        self._doubtful: dict[LaneKey, OwnedLane] = {}
+        """Lanes whose handover was refused or not answered: it may still be under way, so reading that they are ours says nothing."""
         self._bell = Bell()
         self._look = False
         self._next_beat = 0.0
@@ -127,6 +129,7 @@ class Node:
             for lane in list(self._dispatcher.lanes.values()):
                 self._dispatcher.remove(lane)
             self._leaving.clear()
+            self._doubtful.clear()  # what was sent under the former id does nothing to a lane that another node has
             await self.join()
             return
         self._lease_end = sent + OWN_SHARE * self._config.lease_ttl
@@ -147,6 +150,7 @@ class Node:
         """Sweep what nobody holds, and agree with the store on what is ours."""
         while len(await self._store.sweep(self.id, SWEEP_LIMIT)) == SWEEP_LIMIT:
             pass
+        await self._resolve_doubts()
         held = list(self._dispatcher.lanes.values())  # before asking: a lane that is born meanwhile is not in the answer
         mine = await self._store.mine(self.id)
         keys = {owned.key for owned in mine}
@@ -178,25 +182,35 @@ class Node:
             self._leaving[lane] = poorest.id
 
     async def _hand_over(self) -> None:
-        """Hand over the chosen lanes that have nothing under way any more."""
+        """Hand over the chosen lanes that have nothing under way any more, until the next beat is due."""
         for lane, to in list(self._leaving.items()):
+            if self._clock.monotonic() >= self._next_beat:
+                break
             if self._dispatcher.lanes.get(lane.key) is not lane:
                 del self._leaving[lane]
             elif lane.drained:
                 del self._leaving[lane]
-                done = False
                 with contextlib.suppress(HooklineError):  # the next owner begins with what was kept before
                     await self._keeper.keep([lane])
-                with contextlib.suppress(HooklineError):  # an answer that is lost is resolved by the retake
-                    done = await self._store.hand(self.id, lane.owned, to)
+                self._doubtful[lane.key] = lane.owned
                 self._dispatcher.remove(lane)
-                if not done:
-                    await self._retake(lane)
+                if await self._store.hand(self.id, lane.owned, to):
+                    del self._doubtful[lane.key]
+        await self._resolve_doubts()
 
-    async def _retake(self, lane: Lane) -> None:
-        owned = await self._store.retake(self.id, lane.owned)
-        if owned is not None:
-            await self._adopt([owned])
+    async def _resolve_doubts(self) -> None:
+        """Raise the epoch of lanes that may be ours: a handover that is under way still does nothing after that.
+
+        A lane that is ours at a higher epoch than we know (the answer to a raising was lost) is adopted by what the store says:
+        everything that may still be under way names a lower one.
+        """
+        for owned in list(self._doubtful.values()):
+            taken = await self._store.retake(self.id, owned)
+            del self._doubtful[owned.key]
+            if taken is None:
+                self._look = True
+            else:
+                await self._adopt([taken])
 
 
 def _reluctance(held: Sequence[Lane], nodes: int) -> Callable[[Lane], tuple[int, int]]:

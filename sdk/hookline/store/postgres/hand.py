@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from hookline.store.postgres import rows
-from hookline.store.postgres.pool import REFERRING, Connection, Pool
+from hookline.store.postgres.pool import Connection, Pool
 from hookline.store.postgres.rows import CANCELLED, DELIVERED, EXHAUSTED, PENDING
 from hookline.store.postgres.statements import load
 from hookline.store.postgres.wake import Wakes
@@ -33,7 +33,7 @@ async def _on_standing(
                 return done
         return _NONE
 
-    owner, alive, said = await pool.transaction(work, begin=REFERRING)
+    owner, alive, said = await pool.transaction(work)
     for wake in said:
         wakes.owner(owner, alive, wake)
     return bool(said)

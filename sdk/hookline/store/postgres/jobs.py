@@ -6,7 +6,7 @@ from typing import Final
 
 from hookline.store.postgres import rows
 from hookline.store.postgres.hand import call_off
-from hookline.store.postgres.pool import REFERRING, Connection, Pool
+from hookline.store.postgres.pool import Connection, Pool
 from hookline.store.postgres.repeated import recalled, remember
 from hookline.store.postgres.rows import LAST
 from hookline.store.postgres.statements import load
@@ -69,7 +69,7 @@ async def step(
         await connection.execute(_SQL["count"], job.tenant, job.id, sum(row[3] for row in added))
         return added
 
-    moved = await pool.transaction(work, begin=REFERRING)
+    moved = await pool.transaction(work)
     for lane, owner, alive, _ in moved or ():
         wakes.owner(owner, alive, Wake(WakeKind.LANES, (LaneKey(job.tenant, lane),)))
     return moved is not None

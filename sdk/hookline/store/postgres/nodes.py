@@ -14,6 +14,8 @@ from hookline.store.protocol import LaneKey, NodeRow, OwnedLane, Wake, WakeKind
 
 _SQL: Final = load("nodes")
 _NODES: Final = Wake(WakeKind.NODES)
+PATIENCE: Final = "300ms"
+"""For a row of a lane that somebody holds. Membership is one task: who waits in it does not beat."""
 SAMPLES: Final = 16
 """Measurements of the clock of which the one with the shortest way counts."""
 
@@ -21,8 +23,9 @@ SAMPLES: Final = 16
 class Nodes:
     """What concerns nodes and their lanes, and how far the database's clock is off."""
 
-    def __init__(self, pool: Pool, wakes: Wakes, clock: Clock) -> None:
-        """Nothing is measured yet."""
+    def __init__(self, vital: Pool, pool: Pool, wakes: Wakes, clock: Clock) -> None:
+        """Nothing is measured yet. `vital` is for what says who lives; what may wait for a lane's row goes over `pool`."""
+        self._vital = vital
         self._pool = pool
         self._wakes = wakes
         self._clock = clock
@@ -41,7 +44,14 @@ class Nodes:
     async def _write(self, name: str, *args: object) -> Sequence[Row]:
         """A statement whose answer, if it is lost, its caller asks for in his own way."""
         try:
-            return await self._pool.write(_SQL[name], *args)
+            return await self._vital.write(_SQL[name], *args)
+        except Lost as error:
+            raise faults.lost(self._vital.address) from error
+
+    async def _write_lanes(self, name: str, *args: object) -> Sequence[Row]:
+        """The same for what changes rows of lanes, which a process that stands still may hold: it gives way soon."""
+        try:
+            return await self._pool.write(_SQL[name], *args, patience=PATIENCE)
         except Lost as error:
             raise faults.lost(self._pool.address) from error
 
@@ -86,7 +96,7 @@ class Nodes:
         """Take lanes whose owner is dead; a node that is dead itself takes nothing."""
         if not await self._pool.read(_SQL["orphans"]):
             return ()
-        return [_owned(*row) for row in await self._write("sweep", node, limit)]
+        return [_owned(*row) for row in await self._write_lanes("sweep", node, limit)]
 
     async def mine(self, node: int) -> list[OwnedLane]:
         """Every lane of a node."""
@@ -94,20 +104,20 @@ class Nodes:
 
     async def hand(self, node: int, lane: OwnedLane, to: int) -> bool:
         """Give a lane to a living node."""
-        handed = bool(await self._write("hand", node, *lane.key, lane.epoch, to))
+        handed = bool(await self._write_lanes("hand", node, *lane.key, lane.epoch, to))
         if handed:
             self._wakes.post(to, _NODES)
         return handed
 
     async def retake(self, node: int, lane: OwnedLane) -> OwnedLane | None:
         """Raise the epoch of a lane that is still ours."""
-        found = await self._write("retake", node, *lane.key, lane.epoch)
+        found = await self._write_lanes("retake", node, *lane.key, lane.epoch)
         return _owned(*lane.key, *found[0]) if found else None
 
     async def keep(self, node: int, states: Sequence[tuple[OwnedLane, str]]) -> None:
         """Keep a small text with each lane that is still ours."""
         latest = {lane.key: (*lane.key, lane.epoch, state) for lane, state in states}
-        await self._write("keep", node, *columns(list(latest.values()), 4))
+        await self._write_lanes("keep", node, *columns(list(latest.values()), 4))
 
     async def states(self, tenant: str, lanes: Sequence[str]) -> dict[str, str]:
         """What is kept with these lanes."""

@@ -3,7 +3,9 @@
 What has no partition (a clock that is days off, a database that could not make one in time) goes to
 the default partition, and from there row by row. Whoever makes or drops a partition asks for its locks
 for a moment only: behind a lock that is waited for, everybody would wait. What is carried forward from an
-old day is read and written under locks that let everybody read and append; the one that does not comes last.
+old day is read and written under no lock that anybody could wait for. Deliveries that are made of the day's events
+meanwhile have higher positions than what was under way before: these are looked for in the moment in which the
+day goes, when nobody else writes.
 """
 
 import asyncio
@@ -17,7 +19,8 @@ import asyncpg
 
 from hookline.errors import Unavailable
 from hookline.store.postgres import rows
-from hookline.store.postgres.pool import APART, REFERENCES, Connection, Pool
+from hookline.store.postgres.pool import APART, Connection, Pool
+from hookline.store.postgres.reading import below_ours
 from hookline.store.postgres.statements import load
 from hookline.store.protocol import Purged
 
@@ -29,6 +32,8 @@ AHEAD: Final = 3
 LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '200ms'"
 DROPS: Final = 20
 """Moments in which a partition is tried to be dropped, until that is put off."""
+MOMENT: Final = "SET LOCAL statement_timeout = '2s'"
+"""The most that anything takes while everybody waits."""
 LONG: Final = 600.0
 """Seconds for what goes through a whole day."""
 _LOCK: Final = 0x686F6F6B64617973
@@ -106,26 +111,46 @@ async def _drop_one(pool: Pool, today: int, kept: int) -> Purged | None:
         # What is left of a delivery goes before its event does.
         part = min(old, key=lambda part: (part.day, ("done", "change", "event").index(part.parent)))
         await connection.execute(LOCK_TIMEOUT)
-        if part.parent != "done":
-            # No new delivery of an old event, and nothing new in the old day, until this is over.
-            await connection.execute(f"SELECT pg_advisory_xact_lock({REFERENCES})")
-            await connection.execute(f"LOCK TABLE hookline.{part.name} IN SHARE MODE")
         to = Partition(part.parent, max(today, kept))
-        found, horizons = await _empty(connection, part, to, to.name if to in there else f"{to.parent}_default", kept)
-        await _drop(connection, part)
+        carry = _Carry(part, to, to.name if to in there else f"{to.parent}_default", kept)
+        since = await below_ours(connection)  # of whatever lies below, the next statement sees what became of it
+        found, horizons = await _empty(connection, carry)
+        await _drop(connection, carry, since)
         await raise_horizons(connection, horizons)  # only now: who holds a tenant's row may have waited for what the drop needs
         gone = found
 
     return gone if await _try(pool, work, "dropped", begin=APART) else None
 
 
-async def _drop(connection: Connection, part: Partition) -> None:
-    """Drop a partition, in a moment in which nobody reads or writes any of its table."""
+class _Carry(NamedTuple):
+    """What goes, where to what is needed of it is copied (the day, and the table that has it), and the first day that is kept."""
+
+    part: Partition
+    to: Partition
+    table: str
+    kept: int
+
+    def statement(self, name: str) -> str:
+        """It inserts into one partition, so that it looks to nobody like one that writes new positions."""
+        into = re.sub(r"INSERT INTO hookline\.\w+", f"INSERT INTO hookline.{self.table}", _SQL[name], count=1)
+        return into.replace("hookline.old_day", f"hookline.{self.part.name}").replace("hookline.new_day", f"hookline.{self.table}")
+
+
+async def _drop(connection: Connection, carry: _Carry, since: int) -> None:
+    """Drop a partition, in a moment in which nobody reads or writes any of its table: after a last look at what is needed."""
+    part = carry.part
     for left in range(DROPS, 0, -1):
+        if part.parent != "done":  # nothing needs what is left of a delivery
+            since, before = await below_ours(connection), since
+            await connection.execute(carry.statement(f"carry_late_{part.parent}s"), part.day, carry.to.day, before, timeout=LONG)
         await connection.execute("SAVEPOINT drop_partition")
         try:
+            await connection.execute(MOMENT)
+            await connection.execute(f"LOCK TABLE ONLY hookline.{part.parent} IN ACCESS EXCLUSIVE MODE")
+            if part.parent != "done":
+                await connection.execute(carry.statement(f"carry_late_{part.parent}s"), part.day, carry.to.day, since)
             await connection.execute(f"DROP TABLE hookline.{part.name}")
-        except asyncpg.LockNotAvailableError:
+        except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError):
             if left == 1:
                 raise
             await connection.execute("ROLLBACK TO SAVEPOINT drop_partition")
@@ -134,29 +159,20 @@ async def _drop(connection: Connection, part: Partition) -> None:
             return
 
 
-async def _empty(
-    connection: Connection, part: Partition, to: Partition, table: str, kept: int
-) -> tuple[Purged, list[tuple[str, int]]]:
-    """Carry forward what is still needed, into `table`, which has day `to`.
-
-    How much goes with the partition, and the highest positions of changes, by tenant.
-    """
-    match part.parent:
+async def _empty(connection: Connection, carry: _Carry) -> tuple[Purged, list[tuple[str, int]]]:
+    """Carry forward what is still needed: how much goes with the partition, and the highest positions of changes, by tenant."""
+    day, to, kept = carry.part.day, carry.to.day, carry.kept
+    match carry.part.parent:
         case "done":
-            return Purged(await connection.fetchval(_SQL["count_done"], part.day, timeout=LONG), 0, 0), []
+            return Purged(await connection.fetchval(_SQL["count_done"], day, timeout=LONG), 0, 0), []
         case "change":
-            found = await connection.fetch(_SQL["horizons"], part.day, timeout=LONG)
-            await connection.execute(_into(table, "carry_changes"), part.day, to.day, kept, timeout=LONG)
+            found = await connection.fetch(_SQL["horizons"], day, timeout=LONG)
+            await connection.execute(carry.statement("carry_changes"), day, to, kept, timeout=LONG)
             return Purged(0, sum(row[2] for row in found), 0), [(row[0], row[1]) for row in found]
         case _:
-            there = await connection.fetchval(_SQL["count_events"], part.day, timeout=LONG)
-            carried = await connection.execute(_into(table, "carry_events"), part.day, to.day, kept, timeout=LONG)
+            there = await connection.fetchval(_SQL["count_events"], day, timeout=LONG)
+            carried = await connection.execute(carry.statement("carry_events"), day, to, kept, timeout=LONG)
             return Purged(0, 0, there - int(carried.split()[-1])), []
-
-
-def _into(table: str, statement: str) -> str:
-    """A statement that inserts into one partition, so that it looks to nobody like one that writes new positions."""
-    return re.sub(r"INSERT INTO hookline\.\w+", f"INSERT INTO hookline.{table}", _SQL[statement], count=1)
 
 
 async def raise_horizons(connection: Connection, horizons: Sequence[tuple[str, int]]) -> None:

@@ -33,9 +33,9 @@ class Parts:
         self._passing: set[asyncio.Task[bool]] = set()
         self.pool = Pool(address)
         self.vital = Pool(replace(address, connections=1))
-        """For the heartbeat, which must not wait for anybody."""
+        """For the heartbeat and who lives, which must not wait for anybody."""
         self.wakes = Wakes(self.pool, address, floor)
-        self.nodes = Nodes(self.vital, self.wakes, clock)
+        self.nodes = Nodes(self.vital, self.pool, self.wakes, clock)
         self.reader = Reader(self.pool, self._bereaved)
         self.retention = Retention(self.pool)
         self.appends: Group[Routed, Sequence[Appended]] = Group(self._append, _part, flights=FLIGHTS)

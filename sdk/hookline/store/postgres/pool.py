@@ -30,11 +30,6 @@ PATIENCE: Final = 5.0
 
 _SQL: Final = load("core")
 _BEGIN: Final = _SQL["begin"]
-REFERENCES: Final = 0x686F6F6B72656673
-"""Of the advisory lock that keeps old events while new deliveries of them are made (`hookrefs` in ASCII)."""
-# Before any lock on a table, so that whoever waits for it holds up nobody.
-REFERRING: Final = _BEGIN.replace("LOCK TABLE", f"SELECT pg_advisory_xact_lock_shared({REFERENCES});\nLOCK TABLE")
-"""Begins a transaction that makes new deliveries of old events."""
 APART: Final = _BEGIN[: _BEGIN.index("LOCK TABLE")]
 """Begins a transaction that writes no new positions, and that nobody who reads these has to wait for."""
 # Every statement is meant to go by an index, however small a table was when its plan was made.
@@ -121,20 +116,26 @@ class Pool:
                 continue
         raise faults.lost(self.address)
 
-    async def write(self, sql: str, *args: object) -> Sequence[Row]:
-        """A statement that changes something, in a transaction of its own. Raises Lost: it is not known whether it was done."""
-        return await self.once(lambda connection: connection.fetch(sql, *args, timeout=TIMEOUT))
+    async def write(self, sql: str, *args: object, patience: str = "") -> Sequence[Row]:
+        """A statement that changes something, in a transaction of its own. Raises Lost: it is not known whether it was done.
 
-    async def once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        `patience` (PostgreSQL's lock_timeout): how long it waits for a lock; after that it is undone, and raises Unavailable.
+        """
+        return await self.once(lambda connection: connection.fetch(sql, *args, timeout=TIMEOUT), patience=patience)
+
+    async def once(self, work: Callable[[Connection], Awaitable[T]], *, patience: str = "") -> T:
         """Work of autocommitted statements. What a deadlock has undone is done again. Raises Lost, Unavailable."""
+        begin = _BEGIN_POOLED if self.address.pooler else "BEGIN" if patience else ""
+        if patience:
+            begin += f"; SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL lock_timeout = '{patience}'"
         for left in range(TRIES, 0, -1):
             try:
                 async with self.connection() as connection:
-                    if not self.address.pooler:
+                    if not begin:
                         return await work(connection)
-                    await connection.execute(_BEGIN_POOLED)
+                    await connection.execute(begin, timeout=TIMEOUT)
                     answer = await work(connection)
-                    await connection.execute("COMMIT")
+                    await connection.execute("COMMIT", timeout=TIMEOUT)
                     return answer
             except faults.AGAIN as error:
                 if left == 1:

@@ -9,7 +9,7 @@ long, hold up nobody.
 import asyncio
 from typing import Final
 
-from hookline.store.postgres.pool import Pool
+from hookline.store.postgres.pool import TIMEOUT, Connection, Pool
 from hookline.store.postgres.rows import LAST
 from hookline.store.postgres.statements import load
 
@@ -24,6 +24,11 @@ async def settled_below(pool: Pool) -> tuple[int, int]:
     """The position below which all of ours is committed or undone, and the one where what begins later begins."""
     ((below, following),) = await pool.read(_SQL["settled_below"])
     return below, following
+
+
+async def below_ours(connection: Connection) -> int:
+    """The first of the two, within a transaction that reads committed rows and is none of those itself."""
+    return int(await connection.fetchval(_SQL["settled_below"], timeout=TIMEOUT))
 
 
 async def pages_begin(pool: Pool) -> int:

@@ -60,6 +60,47 @@ SELECT c.tenant, c.pos, $2, c.delivery, c.event, c.type, c.lane, c.webhook, c.cr
   c.next, c.at, c.attempt, c.number, c.start, c.duration, c.url, c.address, c.status, c.answer, c.error, c.detail
 FROM n JOIN hookline.change c ON c.tenant = n.tenant AND c.delivery = n.id AND c.day = $1;
 
+-- name: carry_late_events
+-- The same for deliveries that were made since: their positions are $3 or higher. $1 the old day, $2 the new.
+WITH n AS (
+  SELECT f.tenant, f.event FROM hookline.lane l CROSS JOIN LATERAL (
+    SELECT f.tenant, f.event FROM hookline.fresh f WHERE f.tenant = l.tenant AND f.lane = l.name AND f.pos >= $3 AND f.day <= $1
+    UNION ALL
+    SELECT f.tenant, f.event FROM hookline.later f WHERE f.tenant = l.tenant AND f.lane = l.name AND f.pos >= $3 AND f.day <= $1
+    UNION ALL
+    SELECT f.tenant, f.event FROM hookline.done f
+    WHERE f.tenant = l.tenant AND f.lane = l.name AND f.pos >= $3 AND f.event_day <= $1 AND f.day >= $2 - 1) f
+  UNION SELECT tenant, subject FROM hookline.job WHERE finished IS NULL AND kind = 'fanout')
+INSERT INTO hookline.event (tenant, id, day, pos, token, digest, type, source, subject, time, data, content_type, data_schema,
+  labels, idempotency_key, okey, not_before, traceparent, accept)
+SELECT e.tenant, e.id, $2, e.pos, e.token, e.digest, e.type, e.source, e.subject, e.time, e.data, e.content_type, e.data_schema,
+  e.labels, e.idempotency_key, e.okey, e.not_before, e.traceparent, e.accept
+FROM n JOIN hookline.old_day e ON e.tenant = n.tenant AND e.id = n.event AND e.day = $1
+ON CONFLICT DO NOTHING;
+
+-- name: carry_late_changes
+-- Those of deliveries that began again since, and all that were written since: $3 and higher. $1 the old day, $2 the new.
+WITH RECURSIVE t(tenant) AS (
+  (SELECT tenant FROM hookline.old_day ORDER BY tenant LIMIT 1)
+  UNION ALL
+  SELECT (SELECT c.tenant FROM hookline.old_day c WHERE c.tenant > t.tenant ORDER BY c.tenant LIMIT 1) FROM t WHERE t.tenant IS NOT NULL),
+n AS (
+  SELECT f.tenant, f.id FROM hookline.lane l CROSS JOIN LATERAL (
+    SELECT f.tenant, f.id FROM hookline.fresh f WHERE f.tenant = l.tenant AND f.lane = l.name AND f.pos >= $3 AND f.run > 1
+    UNION ALL
+    SELECT f.tenant, f.id FROM hookline.later f WHERE f.tenant = l.tenant AND f.lane = l.name AND f.pos >= $3 AND f.run > 1
+    UNION ALL
+    SELECT f.tenant, f.id FROM hookline.done f
+    WHERE f.tenant = l.tenant AND f.lane = l.name AND f.pos >= $3 AND f.run > 1 AND f.day >= $2 - 1) f),
+c AS (
+  SELECT c.* FROM t CROSS JOIN LATERAL (SELECT * FROM hookline.old_day c WHERE c.tenant = t.tenant AND c.pos >= $3 AND c.day = $1) c
+  UNION SELECT c.* FROM n JOIN hookline.old_day c ON c.tenant = n.tenant AND c.delivery = n.id AND c.day = $1)
+INSERT INTO hookline.change (tenant, pos, day, delivery, event, type, lane, webhook, created, replay, state, reason, run, attempts,
+  next, at, attempt, number, start, duration, url, address, status, answer, error, detail)
+SELECT c.tenant, c.pos, $2, c.delivery, c.event, c.type, c.lane, c.webhook, c.created, c.replay, c.state, c.reason, c.run, c.attempts,
+  c.next, c.at, c.attempt, c.number, c.start, c.duration, c.url, c.address, c.status, c.answer, c.error, c.detail
+FROM c WHERE NOT EXISTS (SELECT 1 FROM hookline.new_day k WHERE k.tenant = c.tenant AND k.delivery = c.delivery AND k.pos = c.pos);
+
 -- name: horizons    of a day of changes that is to go: the highest position of what was not carried forward
 SELECT tenant, max(pos) AS pos, count(attempt) AS attempts FROM hookline.change WHERE day = $1 GROUP BY tenant;
 
