@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from hookline_conformance.check import Check, Lack, NotChecked, NoVerdict, Target, Violation, checks_binding
+    from hookline_conformance.check import Check, Died, Lack, NotChecked, NoVerdict, Target, Violation, checks_binding
     from hookline_conformance.exchange import Exchange
     from hookline_conformance.explore import Mode, Plan, for_all, run_machine
     from hookline_conformance.known import Known, KnownError, load_known
@@ -20,6 +20,7 @@ __all__ = [
     "Catalogue",
     "CatalogueError",
     "Check",
+    "Died",
     "Exchange",
     "Known",
     "KnownError",
@@ -48,6 +49,7 @@ __all__ = [
 
 _HOMES: Final = {
     "Check": "hookline_conformance.check",
+    "Died": "hookline_conformance.check",
     "Lack": "hookline_conformance.check",
     "NotChecked": "hookline_conformance.check",
     "NoVerdict": "hookline_conformance.check",

@@ -2,6 +2,7 @@
 
 Outcome (Exception)
 ├── Violation    the target breaks a requirement
+├── Died         the target has stopped answering
 ├── NotChecked   it cannot be looked at here, and why
 └── NoVerdict    the whole run cannot say anything: the target does not answer, a probe errs
 """
@@ -35,6 +36,20 @@ class Violation(Outcome):
         self.got = got
         self.exchanges = tuple(exchanges)
         self.example = example
+
+
+class Died(Outcome):
+    """The target answered, and then stopped; `check` made the last exchange, and `requirements` are what this breaks."""
+
+    def __init__(
+        self, check: "Check", requirements: Iterable[str], *, expected: str, got: str, exchanges: Iterable[Exchange]
+    ) -> None:
+        super().__init__(got)
+        self.check = check
+        self.requirements = tuple(requirements)
+        self.expected = expected
+        self.got = got
+        self.exchanges = tuple(exchanges)
 
 
 class NotChecked(Outcome):
@@ -92,6 +107,13 @@ class Target(ABC):
 
     async def before(self, check: "Check") -> None:  # noqa: B027  # most targets need nothing here
         """Prepare for one check; nothing by default."""
+
+    async def confirm(self) -> None:  # noqa: B027  # a target that is driven by an adapter says so itself
+        """See that the target still answers, where it might not; raises `Died`."""
+
+    async def revive(self) -> bool:
+        """Let a target that died answer again; False where it does not."""
+        return False
 
     def exchanges(self) -> tuple[Exchange, ...]:
         """The last exchanges, for a violation that names none; none by default."""

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from hookline_conformance.check import Check, NotChecked, NoVerdict, Target, Violation, checks_binding
+from hookline_conformance.check import Check, Died, NotChecked, NoVerdict, Target, Violation, checks_binding
 from hookline_conformance.explore import Mode, Plan
 from hookline_conformance.known import Known
 from hookline_conformance.requirement import Level, Requirement, load_catalogue
 from hookline_conformance.verdict import Report, Status, Verdict
 
 _CHECK_SECONDS: Final = {Mode.QUICK: 120.0, Mode.FULL: 600.0, Mode.THOROUGH: 3600.0}
+_MOST_REVIVALS: Final = 5
 
 
 class OptionsError(ValueError):
@@ -93,34 +94,76 @@ async def _verdicts(target: Target, options: Options, progress: Callable[[Verdic
     waiting = {name: sum(name in item.requirements for item in checks) for name in selected}
     outcomes: dict[str, list[Verdict]] = {name: [] for name in selected}
     done: dict[str, Verdict] = {}
+    life = _Life(target, options, selected)
     for item in checks:
-        for name, verdict in (await _outcomes(item, target, options, selected)).items():
+        found = await life.outcomes(item)
+        for name, verdict in found.items():
             outcomes[name].append(verdict)
             waiting[name] -= 1
             if not waiting[name]:
-                done[name] = _worst(outcomes[name], options.known)
+                done[name] = _worst([*outcomes[name], *life.deaths.get(name, ())], options.known)
                 progress(done[name])
-    return tuple(done[name] for name in selected if name in done)
+    # One may have died of what an earlier check, which had passed, sent last.
+    died = {name: _worst([done[name], *life.deaths.get(name, ())], options.known) for name in done}
+    return tuple(died[name] for name in selected if name in died)
+
+
+class _Life:
+    """Runs checks against a target that may die of them; `deaths` are the failures that this was, by requirement."""
+
+    def __init__(self, target: Target, options: Options, selected: Mapping[str, Requirement]) -> None:
+        self._target = target
+        self._options = options
+        self._selected = selected
+        self._revivals = 0
+        self._dead = ""
+        self.deaths: dict[str, list[Verdict]] = {}
+
+    async def outcomes(self, item: Check) -> Mapping[str, Verdict]:
+        """Run a check; what it says of each of its selected requirements."""
+        for _ in range(2):  # a check that met one dead already runs again when it was revived
+            if self._dead:
+                return self._none(item, self._dead)
+            try:
+                return await _outcomes(item, self._target, self._options, self._selected)
+            except Died as died:
+                await self._died(died)
+                if died.check.name == item.name:
+                    break
+        return self._none(item, self._dead or "the target stopped answering during the check")
+
+    def _none(self, item: Check, detail: str) -> Mapping[str, Verdict]:
+        passed = _passed(item, self._target, self._options, self._selected)
+        return {name: replace(verdict, status=Status.NOT_CHECKED, detail=detail) for name, verdict in passed.items()}
+
+    async def _died(self, died: Died) -> None:
+        for name in died.requirements:
+            if name not in self._selected:
+                continue
+            verdict = Verdict(
+                requirement=self._selected[name],
+                status=Status.FAILED,
+                check=died.check.name,
+                detail=f"expected {died.expected}, got {died.got}",
+                expected=died.expected,
+                got=died.got,
+                exchanges=died.exchanges,
+                repeat=_repeat(self._target, self._options, name),
+            )
+            self.deaths.setdefault(name, []).append(verdict)
+        self._revivals += 1
+        if self._revivals > _MOST_REVIVALS or not await self._target.revive():
+            self._dead = f"the target does not answer any more since the check {died.check.name}"
 
 
 async def _outcomes(item: Check, target: Target, options: Options, selected: Mapping[str, Requirement]) -> Mapping[str, Verdict]:
     """Run one check; what it says of each of its selected requirements."""
-    mine = [selected[name] for name in item.requirements if name in selected]
-    passed = {
-        requirement.id: Verdict(
-            requirement=requirement,
-            status=Status.PASSED,
-            check=item.name,
-            repeat=f"{target.command()} --only {requirement.id} --seed {options.seed}"
-            + ("" if options.mode is Mode.FULL else f" --{options.mode}"),
-        )
-        for requirement in mine
-    }
+    passed = _passed(item, target, options, selected)
 
     def all_are(status: Status, detail: str) -> Mapping[str, Verdict]:
         return {name: replace(verdict, status=status, detail=detail) for name, verdict in passed.items()}
 
-    declared = [options.known.unsupported.get(requirement.id) for requirement in mine]
+    declared = [options.known.unsupported.get(name) for name in passed]
     if all(declared):
         return all_are(Status.UNSUPPORTED, declared[0] or "")
     if (skip := _skip(item, target, options)) is not None:
@@ -136,12 +179,26 @@ async def _outcomes(item: Check, target: Target, options: Options, selected: Map
     except NotChecked as reason:
         return all_are(Status.NOT_CHECKED, str(reason))
     except TimeoutError as error:
+        await target.confirm()
         raise NoVerdict(f"the check {item.name} was not done after {limit:.0f} s") from error
-    except (NoVerdict, asyncio.CancelledError):
+    except (Died, NoVerdict, asyncio.CancelledError):
         raise
     except Exception as error:
         raise NoVerdict(f"the check {item.name} could not be run: {type(error).__name__}: {error}") from error
     return passed
+
+
+def _passed(item: Check, target: Target, options: Options, selected: Mapping[str, Requirement]) -> Mapping[str, Verdict]:
+    return {
+        name: Verdict(requirement=selected[name], status=Status.PASSED, check=item.name, repeat=_repeat(target, options, name))
+        for name in item.requirements
+        if name in selected
+    }
+
+
+def _repeat(target: Target, options: Options, requirement: str) -> str:
+    mode = "" if options.mode is Mode.FULL else f" --{options.mode}"
+    return f"{target.command()} --only {requirement} --seed {options.seed}{mode}"
 
 
 def _skip(item: Check, target: Target, options: Options) -> tuple[Status, str] | None:

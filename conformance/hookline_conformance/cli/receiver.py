@@ -196,8 +196,8 @@ def _probe(url: str | None, command: str | None, *, allow_remote: bool, rate: fl
     if url is not None and command is not None:
         raise UsageError("--effects-url and --effects-command: give one of them")
     if url is not None:
-        interval("--effects-url", http_host("--effects-url", url), allow_remote=allow_remote, rate=rate)
-        return UrlProbe(url)
+        pause = interval("--effects-url", http_host("--effects-url", url), allow_remote=allow_remote, rate=rate)
+        return UrlProbe(url, interval=pause)
     words = _command("--effects-command", command)
     return None if words is None else CommandProbe(words)
 

@@ -149,6 +149,8 @@ async def other_methods_are_refused(target: ReceiverTarget) -> None:
 async def a_missing_id_is_refused(target: ReceiverTarget) -> None:
     header = target.kind.id_header
     await target.refuses("HDR-012", without(target.signed(target.delivery()), header), "a delivery without an id")
+    unnamed = without(target.signed(target.delivery(event_id="")), header)
+    await target.refuses("HDR-012", unnamed, "a delivery without an id, signed as one whose id is empty")
 
 
 @check("HDR-014", needs=("signed-id", "header-id"), polite=True)

@@ -7,6 +7,7 @@ import asyncio
 import inspect
 import json
 import shlex
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -75,15 +76,21 @@ class EffectsProbe(ABC):
 
 
 class UrlProbe(EffectsProbe):
-    """Reads the effects from a URL of the receiver, by GET."""
+    """Reads the effects from a URL of the receiver, by GET; `interval` is the least time in seconds between two."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, interval: float = 0.0) -> None:
         self._url = url
+        self._interval = interval
+        self._next = 0.0
         self._address = Address.of(url)
         self._connection: Connection | None = None
 
     @override
     async def read(self) -> Effects:
+        if self._interval:
+            now = time.monotonic()
+            self._next = max(self._next, now) + self._interval
+            await asyncio.sleep(self._next - self._interval - now)
         for fresh in (False, True):
             if fresh or self._connection is None:
                 await self.close()

@@ -8,32 +8,37 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from hypothesis.strategies import SearchStrategy
 from typing_extensions import override
 
-from hookline_conformance.check import Check, Lack, NoVerdict, Target, Violation
+from hookline_conformance.check import Check, Died, Lack, NoVerdict, Target, Violation
 from hookline_conformance.exchange import Exchange
 from hookline_conformance.explore import for_all
 from hookline_conformance.receiver.effects import Baseline, Effects, EffectsProbe, run_command
 from hookline_conformance.receiver.payload import write
-from hookline_conformance.receiver.wire import PLAIN, Address, Answer, Connection, Shape, Silence, encode, send
+from hookline_conformance.receiver.watch import EffectsWatch
+from hookline_conformance.receiver.wire import PLAIN, Address, Answer, Connection, Shape, Silence, decode, encode, refusal, send
 from hookline_conformance.requirement import Binds
-from hookline_conformance.schemes.scheme import Delivery, Message, Mismatch, Scheme
+from hookline_conformance.schemes.scheme import Delivery, Message, Scheme, body_id
 from hookline_conformance.schemes.standard import PRIVATE, Standard
 
 Restart = str | Callable[[], Awaitable[None]]
 """A command, or a coroutine function, that restarts the receiver and returns once that is done."""
 
+Forgery = Callable[[], Awaitable[Answer]]
+"""Sends what must have no effect."""
+
 Value = TypeVar("Value")
 
 _KEPT_EXCHANGES: Final = 4
-_EFFECT_SECONDS: Final = 10.0
 _LEAST_PATIENCE: Final = 1.5
 """Seconds that an effect may be missing where effects showed at once before."""
 _RESTART_SECONDS: Final = 60.0
+_REVIVAL_SECONDS: Final = 5.0
+SURVIVES: Final = "SAF-016"
+"""What a receiver breaks that stops answering, whatever else."""
 _REMOTE_INTERVAL: Final = 0.1
 
 
@@ -75,7 +80,7 @@ class ReceiverTarget(Target):
         self.retired = tuple(retired)
         self.deadline = deadline if deadline is not None else scheme.deadline
         self.event_type = event_type
-        self._probe = effects
+        self.watch = EffectsWatch(effects) if effects is not None else None
         self._restart = restart
         self._tls = tls
         self._allow_remote = allow_remote
@@ -84,8 +89,9 @@ class ReceiverTarget(Target):
         self._nonce = random.token_hex(4)
         self._count = 0
         self._next_request = 0.0
-        self._lag = 0.0
-        self._pending: set[str] = set()
+        self._running: Check | None = None
+        self._last: tuple[Check, Exchange] | None = None
+        self._answered = True
         self._journal: deque[Exchange] = deque(maxlen=_KEPT_EXCHANGES)
 
     @property
@@ -110,7 +116,7 @@ class ReceiverTarget(Target):
     @override
     def lacks(self, need: str) -> Lack | None:
         known: Mapping[str, tuple[bool, str, bool]] = {
-            "effects": (self._probe is not None, "effects cannot be seen; say how: --effects-url or --effects-command", False),
+            "effects": (self.watch is not None, "effects cannot be seen; say how: --effects-url or --effects-command", False),
             "restart": (self._restart is not None, "it cannot be restarted; say how: --restart-command", False),
             "rotation": (len(self.secrets) > 1, "only one secret is known; give a second one that it accepts: --secret", False),
             "retired": (
@@ -137,39 +143,24 @@ class ReceiverTarget(Target):
         except (OSError, TimeoutError) as error:
             raise NoVerdict(f"{self.url} does not answer: {error!s}") from error
         await connection.close()
-        if self._probe is not None:
-            await self._calibrate(self._probe)
+        if self.watch is not None:
+            await self.watch.calibrate(self._delivered)
 
-    async def _calibrate(self, probe: EffectsProbe) -> None:
-        """Learn how long an effect takes to show, so that the absence of one can be told from lag."""
-        before = await probe.read()
+    async def _delivered(self) -> str:
+        """Send an event; its id, or nothing if it was not taken."""
         delivery = self.delivery()
         answer = await self.deliver(self.signed(delivery))
-        if not answer.accepted:
-            return  # what is wrong with it, the checks say
-        begun = time.monotonic()
-        late = False
-        while not (effects := await probe.read()).of(delivery.id):
-            late = True
-            waited = time.monotonic() - begun
-            if effects.total > before.total and waited > 1.0:
-                raise NoVerdict(f"the effects probe counts the effect of {delivery.id!r} under another id than the event's")
-            if waited > _EFFECT_SECONDS:
-                raise NoVerdict(
-                    f"the effects probe lags, or errs: an acknowledged event has no effect in it after {_EFFECT_SECONDS:.0f} s"
-                )
-            await asyncio.sleep(0.02)
-        self._lag = min(2.0, (time.monotonic() - begun) * 3) if late else 0.0
+        return delivery.id if answer.accepted else ""
 
     @override
     async def close(self) -> None:
-        closing = getattr(self._probe, "close", None)
-        if closing is not None:
-            await closing()
+        if self.watch is not None:
+            await self.watch.close()
 
     @override
     async def before(self, check: Check) -> None:
         self._journal.clear()
+        self._running = check
 
     def delivery(
         self,
@@ -209,11 +200,7 @@ class ReceiverTarget(Target):
     async def deliver(self, message: Message, shape: Shape = PLAIN, *, note: str = "") -> Answer:
         """Send a message over a connection of its own; the exchange is kept for the report."""
         head, body = encode(message, shape)
-        answer = await self.send([head + body], note=note)
-        if answer.accepted and self._probe is not None:
-            with suppress(Mismatch):
-                self._pending.add(self.kind.read(message).id)
-        return answer
+        return await self.send([head + body], note=note)
 
     async def send(
         self, pieces: Sequence[bytes], *, note: str = "", pause: float = 0.0, end: bool = False, seconds: float | None = None
@@ -221,8 +208,8 @@ class ReceiverTarget(Target):
         """Send raw pieces over a connection of its own."""
         await self._wait_for_turn()
         answer, sent = await send(self.address, pieces, seconds=seconds or self.deadline + 1.0, tls=self._tls, pause=pause, end=end)
-        if answer.silence is Silence.REFUSED:
-            raise NoVerdict(f"{self.url} does not answer any more: {answer.fault}")
+        if answer.silence in {Silence.REFUSED, Silence.UNREACHABLE}:
+            raise self._gone(answer.silence, answer.fault)
         self.keep(sent, answer, note)
         return answer
 
@@ -231,13 +218,71 @@ class ReceiverTarget(Target):
         await self._wait_for_turn()
         try:
             return await Connection.open(self.address, self._tls)
-        except (OSError, TimeoutError) as error:
-            raise NoVerdict(f"{self.url} does not answer any more: {error!s}") from error
+        except OSError as error:
+            raise self._gone(refusal(error), str(error)) from error
+
+    def _gone(self, silence: Silence, fault: str) -> Died | NoVerdict:
+        """What it means that the receiver takes no connection: where it took one before, the last request ended it."""
+        if self._last is None or silence is Silence.UNREACHABLE:
+            return NoVerdict(f"{self.url} does not answer any more: {fault or silence}")
+        check, exchange = self._last
+        return Died(
+            check,
+            dict.fromkeys((*check.requirements[:1], SURVIVES)),
+            expected="the receiver to go on answering",
+            got=f"{silence}, the last request before that being {exchange.note or 'the one below'}",
+            exchanges=[exchange],
+        )
+
+    @override
+    async def confirm(self) -> None:
+        answer = await self._asked()
+        if answer.silence is not None:
+            gone = self._gone(answer.silence, answer.fault)
+            if isinstance(gone, Died):
+                raise gone
+
+    async def _asked(self) -> Answer:
+        """The answer to a genuine delivery that is no part of a check."""
+        message = self.signed(self.delivery())
+        answer, sent = await send(self.address, encode(message), seconds=self.deadline + 1.0, tls=self._tls)
+        if self.watch is not None:
+            self.watch.note(self._ids(sent))
+        return answer
+
+    @override
+    async def revive(self) -> bool:
+        if self._restart is not None:
+            try:
+                await self.restart()
+            except NoVerdict:
+                return False
+        end = time.monotonic() + _REVIVAL_SECONDS
+        while (await self._asked()).silence is not None:
+            if time.monotonic() > end:
+                return False
+            await asyncio.sleep(0.2)  # a supervisor may start it again
+        return True
 
     def keep(self, sent: bytes, answer: Answer, note: str = "") -> None:
-        """Keep an exchange for the report."""
+        """Keep an exchange for the report, and which events it may have had an effect of."""
         masked = (*self.secrets, *self.retired)
-        self._journal.append(Exchange(sent=sent, received=answer.raw, note=note, secrets=masked))
+        exchange = Exchange(sent=sent, received=answer.raw, note=note, secrets=masked)
+        self._journal.append(exchange)
+        # Behind one that was not answered nothing may be answered any more, and that one did it.
+        if self._running is not None and (self._answered or answer.silence is None):
+            self._last = (self._running, exchange)
+        self._answered = answer.silence is None
+        if self.watch is not None:
+            self.watch.exchanged()
+            if not answer.refused:
+                self.watch.note(self._ids(sent))
+
+    def _ids(self, sent: bytes) -> set[str]:
+        """Every id that a receiver may see in a request."""
+        headers, body = decode(sent)
+        found = {value for name, value in headers if name.lower() == self.kind.id_header.lower()}
+        return found | {body_id(body, self.kind.id_field)}
 
     async def _wait_for_turn(self) -> None:
         if self._interval:
@@ -265,35 +310,61 @@ class ReceiverTarget(Target):
         """Hold a law against generated values; raises the violation with the smallest value found."""
         await for_all(self.plan, strategy, law, fails=(Violation,), share=share)
 
+    def waiting_share(self, wanted: float) -> float:
+        """The share of the plan's examples that the time allows, where each of them waits for its effects."""
+        return wanted if self.watch is None else self.watch.share(self.plan, wanted)
+
     async def baseline(self) -> Baseline:
         """The effects at this moment, to tell later what came since; needs a probe."""
-        effects = await self._read()
-        return Baseline(effects=effects, pending=frozenset(self._pending))
-
-    async def no_effects(self, requirement: str, before: Baseline, what: str) -> None:
-        """Raise a `Violation` unless nothing took effect since `before`."""
-        came = before.until(await self.effects())
-        if came:
-            raise Violation(requirement, expected=f"no effect of {what}", got=_times(came), exchanges=self.exchanges())
+        return await self._shown(self._watched.baseline())
 
     async def effects(self) -> Effects:
-        """The effects so far, lag waited for; needs a probe."""
-        if self._lag:
-            await asyncio.sleep(self._lag)
-        return await self._read()
+        """The effects so far, those of the last exchange waited for; needs a probe."""
+        return await self._shown(self._watched.settled())
 
-    async def _read(self) -> Effects:
-        if self._probe is None:
+    async def _shown(self, reading: Awaitable[Value]) -> Value:
+        """What a probe shows; where it errs because the receiver is gone, that is what is to be said."""
+        try:
+            return await reading
+        except NoVerdict:
+            await self.confirm()
+            raise
+
+    @property
+    def _watched(self) -> EffectsWatch:
+        if self.watch is None:
             raise NoVerdict("there is no effects probe")
-        effects = await self._probe.read()
-        self._pending -= effects.counts.keys()
-        return effects
+        return self.watch
+
+    async def no_effects(self, requirement: str, forgeries: Mapping[str, Forgery], *, of_refused: bool = False) -> None:
+        """Send forgeries, by what they are, and raise a `Violation` if one takes effect; needs a probe.
+
+        `of_refused`: one that is accepted may take effect, which is another requirement's affair.
+        """
+        together = 0
+        if self._watched.lag:  # one wait for all; which one it was, is seen below
+            before = await self.baseline()
+            answers = [await forgery() for forgery in forgeries.values()]
+            if not (of_refused and any(answer.accepted for answer in answers)):
+                together = before.until(await self.effects())
+                if not together:
+                    return
+        for what, forgery in forgeries.items():
+            before = await self.baseline()
+            answer = await forgery()
+            if not (of_refused and answer.accepted):
+                self._expect_none(requirement, what, before.until(await self.effects()))
+        self._expect_none(requirement, f"any of {', '.join(forgeries)}", together)
+
+    def _expect_none(self, requirement: str, what: str, came: int) -> None:
+        if came:
+            raise Violation(requirement, expected=f"no effect of {what}", got=_times(came), exchanges=self.exchanges())
 
     async def has_effects(self, requirement: str, event_id: str, expected: int, what: str) -> None:
         """Raise a `Violation` unless the event took effect this often; waits for an effect that is missing."""
         begun = time.monotonic()
         count = (await self.effects()).of(event_id)
-        patience = max(_LEAST_PATIENCE, 20 * self._lag)
+        patience = max(_LEAST_PATIENCE, 5 * self._watched.lag)
         while count < expected and time.monotonic() - begun < patience:
             await asyncio.sleep(0.05)
             count = (await self.effects()).of(event_id)

@@ -4,6 +4,8 @@ A library would mend what the checks need broken: the case and order of headers,
 """
 
 import asyncio
+import errno
+import socket
 import ssl
 import time
 from collections.abc import Sequence
@@ -24,6 +26,7 @@ class Silence(StrEnum):
     """Why there is no answer."""
 
     REFUSED = "the connection was refused"
+    UNREACHABLE = "there is no way to it"
     CLOSED = "the connection was closed without an answer"
     HUNG = "no answer came in time"
     MALFORMED = "the answer was no well-formed HTTP/1.1 response"
@@ -161,6 +164,31 @@ def _chunked(body: bytes, shape: Shape) -> bytes:
         place += len(piece)
         index += 1
     return b"".join(parts) + b"0\r\n" + (f"{shape.trailer}\r\n" if shape.trailer else "").encode() + b"\r\n"
+
+
+def decode(sent: bytes) -> tuple[list[tuple[str, str]], bytes]:
+    """The header fields and the body of a request as a lenient server would read them, broken ones too."""
+    head, _, body = sent.partition(b"\r\n\r\n")
+    fields = [line.partition(":") for line in head.decode("utf-8", "surrogateescape").split("\r\n")[1:]]
+    headers = [(name, value.strip(" \t")) for name, _, value in fields]
+    if any(name.lower() == "transfer-encoding" for name, _ in headers):
+        body = _joined(body)
+    return headers, body
+
+
+def _joined(chunks: bytes) -> bytes:
+    body = b""
+    while chunks:
+        size, _, rest = chunks.partition(b"\r\n")
+        try:
+            length = int(size.partition(b";")[0], 16)
+        except ValueError:
+            return body + chunks
+        if length <= 0:
+            return body
+        body += rest[:length]
+        chunks = rest[length + 2 :]
+    return body
 
 
 class _Malformed(ValueError):
@@ -322,6 +350,13 @@ class Connection:
                 await self._writer.wait_closed()
 
 
+def refusal(error: OSError) -> Silence:
+    """Whether the other side takes no connections, or the way to it is at fault: names, routes, this machine's own limits."""
+    ours = {errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL}
+    elsewhere = isinstance(error, socket.gaierror | ssl.SSLError) or error.errno in ours
+    return Silence.UNREACHABLE if elsewhere else Silence.REFUSED
+
+
 async def send(
     address: Address,
     pieces: Sequence[bytes],
@@ -340,7 +375,7 @@ async def send(
     try:
         connection = await Connection.open(address, tls)
     except (OSError, TimeoutError) as error:
-        return Answer(status=0, silence=Silence.REFUSED, fault=str(error)), b""
+        return Answer(status=0, silence=refusal(error), fault=str(error)), b""
     try:
         for index, piece in enumerate(pieces):
             if index and pause:

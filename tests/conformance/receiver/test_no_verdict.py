@@ -73,7 +73,7 @@ async def test_a_probe_that_errs(answer: object, word: str) -> None:
 
 
 async def test_a_probe_that_lags(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hookline_conformance.receiver.target._EFFECT_SECONDS", 0.3)
+    monkeypatch.setattr("hookline_conformance.receiver.watch._EFFECT_SECONDS", 0.3)
     assert_no_verdict(await report_with(CallableProbe(lambda: {"effects": {}, "total": 0})), "lags")
 
 
@@ -83,7 +83,7 @@ async def test_a_probe_command_that_fails_or_is_missing() -> None:
 
 
 async def test_a_probe_command_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hookline_conformance.receiver.target._EFFECT_SECONDS", 0.3)
+    monkeypatch.setattr("hookline_conformance.receiver.watch._EFFECT_SECONDS", 0.3)
     report = await report_with(CommandProbe('echo \'{"effects": {}, "total": 0}\''), only="SIG-001", url="")
     assert "lags" in report.no_verdict
 

@@ -84,6 +84,37 @@ async def test_effects_that_come_late_are_not_taken_for_those_of_forged_deliveri
     assert {v.requirement.id: v.detail for v in report.failures} == {}
 
 
+class Asynchronous(Standard):
+    """Acknowledges at once, and hands the effect to something that takes a while: every one of them."""
+
+    def effect(self, event_id: str) -> None:
+        asyncio.get_running_loop().call_later(0.2, super().effect, event_id)
+
+
+async def test_a_receiver_whose_effects_all_come_late_passes_everything_in_time() -> None:
+    report = await judge(Asynchronous())
+    assert report.no_verdict == ""
+    assert {v.requirement.id: v.detail for v in report.failures} == {}
+    assert report.duration < 30
+
+
+@pytest.mark.parametrize("before", ["STA-002", "HDR-008", "HDR-009"])
+async def test_late_effects_of_what_came_over_a_kept_connection_are_known_too(before: str) -> None:
+    report = await judge(Asynchronous(), only=frozenset({before, "TIM-012"}))
+    assert {v.requirement.id: (v.status, v.detail) for v in report.verdicts if v.status is not Status.PASSED} == {}
+
+
+async def test_a_late_effect_of_a_forged_delivery_is_found() -> None:
+    class Broken(Asynchronous):
+        def refuse(self, content: bytes) -> Refused:
+            self.effect("forged")
+            return super().refuse(content)
+
+    report = await judge(Broken(), only=frozenset({"SIG-018"}))
+    assert [v.requirement.id for v in report.failures] == ["SIG-018"]
+    assert "another key" in report.failures[0].expected
+
+
 async def test_without_a_probe_what_needs_effects_is_not_checked() -> None:
     receiver = Standard()
     await receiver.start()

@@ -209,7 +209,7 @@ mutant(
 )
 
 
-mutant("HDR-014", "takes an empty id for one", "event_id", lambda self, request: self.header(request, "webhook-id") or "none")
+mutant("HDR-014", "takes an empty id for one", "event_id", lambda self, request: self.header(request, "webhook-id"))
 
 
 @broken("HDR-013", "does not know chunk extensions", "line")

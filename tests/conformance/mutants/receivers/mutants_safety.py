@@ -172,3 +172,13 @@ async def _(self: Receiver, reader: asyncio.StreamReader, writer: asyncio.Stream
     except Refused as refusal:
         self.__dict__["stopped"] = refusal.status == 431
         raise
+
+
+@broken("SAF-016", "closes its listener when a request cannot be read", "read")
+async def _(self: Receiver, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
+    try:
+        return await HttpServer.read(self, reader, writer)
+    except Refused as refusal:
+        if refusal.status == 431:
+            self._server.close()
+        raise
