@@ -1,4 +1,4 @@
-"""Holds the contracts in proto/ to `buf lint`, and to `buf breaking` against an earlier commit.
+"""Holds the contracts in proto/ to `buf lint`, and to `buf breaking` against an earlier commit; tries `buf generate`.
 
 buf would fetch what the contracts import (google/rpc) from its registry. It also reads descriptor
 images, and protoc makes those from the files that are installed anyway; so it runs without a network.
@@ -8,6 +8,7 @@ The earlier commit is HEAD where proto/ has uncommitted changes, else the one be
 
 import argparse
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -53,14 +54,39 @@ def _buf(*arguments: str) -> None:
         raise SystemExit(f"buf {arguments[0]} found fault with the contracts")
 
 
+def generated(contracts: Path, target: Path) -> int:
+    """How many files buf.gen.yaml makes of the image `contracts`, below `target`."""
+    environment = {**os.environ, "PATH": os.pathsep.join((str(Path(_BUF).parent), os.environ.get("PATH", "")))}
+    command = [
+        _BUF,
+        "generate",
+        str(contracts),
+        "--template",
+        str(ROOT / "buf.gen.yaml"),
+        "--path",
+        "hookline",
+        "--output",
+        str(target),
+    ]
+    if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
+        raise SystemExit("buf generate could not do what buf.gen.yaml says")
+    return sum(1 for file in target.rglob("*_pb2.py*"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Lints the contracts, and compares them with an earlier commit's.")
     parser.add_argument("--against", metavar="COMMIT", help="the commit to compare with")
-    against = parser.parse_args().against or previous_commit()
+    parser.add_argument("--image", metavar="FILE", type=Path, help="only write the descriptor image, for `buf generate`")
+    asked = parser.parse_args()
+    if asked.image is not None:
+        image(PROTO, asked.image)
+        return
+    against = asked.against or previous_commit()
     with tempfile.TemporaryDirectory() as scratch:
         now = image(PROTO, Path(scratch, "now.binpb"))
         _buf("lint", str(now))
         print("buf lint: clean")
+        print(f"buf generate: {generated(now, Path(scratch, 'generated'))} files")
         if against is None:
             print("buf breaking: skipped, there is no previous commit")
         elif (before := contracts_at(against, Path(scratch, "before"))) is None:
