@@ -4,7 +4,7 @@ import pytest
 from engine.virtual import World, now, virtual, world
 
 from hookline.errors import InvalidArgument
-from hookline.model import EventSpec, Replay, ReplayState
+from hookline.model import EventSpec, Ordering, RateLimit, Replay, ReplayState
 
 
 async def finished(w: World, replay: Replay) -> bool:
@@ -42,6 +42,42 @@ async def test_live_events_go_on_beside_a_replay() -> None:
         await w.live(2.0)
         (event_id,) = await w.emit(1)
         await w.until(lambda: any(seen.webhook_id == event_id for seen in w.receiver.seen), within=1.0)
+
+
+@pytest.mark.parametrize(("lanes", "ordering"), [(1, Ordering.NONE), (1, Ordering.BY_KEY), (4, Ordering.BY_KEY)])
+def test_a_receiver_that_is_slower_than_a_replay_has_live_events_soon_all_the_same(lanes: int, ordering: Ordering) -> None:
+    @virtual
+    async def run() -> None:
+        async with world() as w:
+            subscription = await w.subscribe(
+                rate=RateLimit(requests_per_second=20, burst=20), lanes=lanes, ordering=ordering, max_in_flight=8
+            )
+            await w.emit(300)
+            await w.until_done(within=60.0)
+            replay = await w.client.events.replay(subscription.id)
+            await w.live(5.0)
+            (event_id,) = await w.emit(1)
+            await w.until(lambda: any(seen.webhook_id == event_id for seen in w.receiver.seen), within=10.0 if lanes > 1 else 4.5)
+            assert not await finished(w, replay)
+            await w.until(lambda: finished(w, replay), within=60.0)
+            await w.until_done(within=60.0)
+            assert len(w.receiver.seen) == 601
+
+    run()
+
+
+@virtual
+async def test_a_replay_into_a_paused_subscription_ends_and_is_held() -> None:
+    async with world() as w:
+        subscription = await w.subscribe()
+        await w.emit(300)
+        await w.until_done(within=10.0)
+        await w.client.subscriptions.pause(subscription.id)
+        replay = await w.client.events.replay(subscription.id)
+        await w.until(lambda: finished(w, replay), within=10.0)
+        await w.client.subscriptions.resume(subscription.id)
+        await w.until_done(within=10.0)
+        assert len(w.receiver.seen) == 600
 
 
 @virtual

@@ -331,8 +331,10 @@ class Dispatcher:
         monotonic = self._clock.monotonic()
         if not lane.is_late(now_micros(self._clock)):
             self.governor.in_time(monotonic)
+            lane.gives_way = False
             return False
-        wait = self.governor.wait(monotonic, lane.key.tenant)
+        wait = self.governor.wait(monotonic, lane.key)
+        lane.gives_way = self.governor.holds_back(monotonic)
         if wait:
             self._rest(lane, monotonic + wait)
         return wait > 0

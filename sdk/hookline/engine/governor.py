@@ -10,6 +10,8 @@ to give way to, and late ones go as fast as they can.
 import math
 from typing import Final
 
+from hookline.store.protocol import LaneKey
+
 QUIET: Final = 0.5
 """Seconds without anything in time, after which late ones go as fast as they can."""
 TICK: Final = 0.005
@@ -18,24 +20,31 @@ FEWEST: Final = 2
 """Attempts a tick; at 400 a second even a long backlog goes on."""
 MOST: Final = 16
 """Attempts a tick, unless the backlog grows all the same."""
+LARGEST: Final = 64
+"""Attempts a tick, however the backlog grows: more than that no node makes."""
 HELD_UP: Final = 0.002
 """Seconds by which a timer may be late while the loop has time to spare; timers are no finer than one."""
 DECREASE: Final = 0.5
+FURTHEST: Final = int(QUIET / TICK)
+"""Ticks for which a lane is put off at most."""
 
 
 class Governor:
     """One node's. Times are in seconds, by the monotonic clock."""
 
-    __slots__ = ("_allowance", "_end", "_fewest", "_in_time", "_left", "gave_way")
+    __slots__ = ("_allowance", "_end", "_in_time", "_left", "_put_off", "fewest", "gave_way")
 
     def __init__(self) -> None:
         """Nothing was sent yet."""
-        self.gave_way: set[str] = set()
-        """Tenants of which something late had to wait, since somebody last looked."""
+        self.gave_way: set[LaneKey] = set()
+        """Lanes of which something late had to wait, since somebody last looked."""
+        self.fewest = FEWEST
+        """Attempts a tick that late ones get in any case."""
         self._in_time = -math.inf
-        self._fewest = FEWEST
         self._allowance: float = FEWEST
         self._left = 0
+        self._put_off = 0
+        """How often something was put off in this tick."""
         self._end = -math.inf
         """Of the tick."""
 
@@ -43,31 +52,38 @@ class Governor:
         """An event is sent that is in time."""
         self._in_time = now
 
-    def wait(self, now: float, tenant: str) -> float:
-        """0.0 if a late event may be sent, and then it counts; else for how long it may not."""
-        if now - self._in_time > QUIET:
+    def holds_back(self, now: float) -> bool:
+        """Whether late ones have somebody to give way to."""
+        return now - self._in_time <= QUIET
+
+    def wait(self, now: float, lane: LaneKey) -> float:
+        """0.0 if a late event of this lane may be sent, and then it counts; else for how long it may not."""
+        if not self.holds_back(now):
             return 0.0
         if now >= self._end:
-            if self._left == 0:  # so somebody waited for the end, and now shows how late the loop is
+            if self._put_off:  # so somebody waited for the end, and now shows how late the loop is
                 self._adapt(now - self._end)
-            self._end, self._left = now + TICK, int(self._allowance)
+            self._end, self._left, self._put_off = now + TICK, int(self._allowance), 0
         if self._left:
             self._left -= 1
             return 0.0
-        self.gave_way.add(tenant)
-        return self._end - now
+        self.gave_way.add(lane)
+        # As many for each tick to come as will be let through then: who comes too early has only to be put off again.
+        ticks = min(self._put_off // int(self._allowance), FURTHEST)
+        self._put_off += 1
+        return self._end - now + ticks * TICK
 
     def give_more(self) -> None:
         """What is behind does not become less: it gets twice as much from now on."""
-        self._fewest *= 2
-        self._allowance = max(self._allowance, self._fewest)
+        self.fewest = min(LARGEST, 2 * self.fewest)
+        self._allowance = max(self._allowance, self.fewest)
 
-    def give_least(self) -> None:
-        """Nobody is behind any more."""
-        self._fewest = FEWEST
+    def give_less(self) -> None:
+        """What is behind becomes less fast enough: it need not get as much."""
+        self.fewest = max(FEWEST, self.fewest // 2)
 
     def _adapt(self, late: float) -> None:
         if late > HELD_UP:
-            self._allowance = max(self._fewest, self._allowance * DECREASE)
+            self._allowance = max(self.fewest, self._allowance * DECREASE)
         else:
-            self._allowance = max(self._fewest, min(MOST, self._allowance + 1))
+            self._allowance = max(self.fewest, min(MOST, self._allowance + 1))

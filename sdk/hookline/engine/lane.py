@@ -90,9 +90,13 @@ class Lane:
         """It waits for its turn."""
         self.resting = 0.0
         """Until when its pace lets nothing start (seconds by the monotonic clock); 0: it does not rest."""
+        self.gives_way = False
+        """It is far behind, while others of the node are in time."""
         self.crowded = False
         """It waits until more of the node's slots are free."""
         self.cursor: Cursor | None = None
+        self.overlaps = False
+        """What is read from the cursor on may be in memory already."""
         self._read_to = 0
         """The highest fresh position that was read. A commit may be heard of after what it wrote was read, even settled."""
         self._stale_read = False
@@ -192,10 +196,10 @@ class Lane:
             if claimed.works:
                 self._read_to = max(self._read_to, claimed.works[-1].pos)
             if self._load(claimed.works):
-                self.cursor = claimed.cursor
+                self.cursor, self.overlaps = claimed.cursor, False
                 self.behind |= claimed.more
             else:
-                self.behind = True
+                self.behind = self.overlaps = True
         self._over.clear()
 
     def settled(self, settlement: Settlement) -> None:

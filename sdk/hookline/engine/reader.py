@@ -21,6 +21,8 @@ LOGGER: Final = logging.getLogger(__name__)
 LANES_A_READ: Final = 64
 WORKS_A_READ: Final = 500
 """Of one lane, so that a long backlog neither holds up the others nor fills the memory at once."""
+WORKS_OF_LATE: Final = 100
+"""Of one that is far behind while others are in time: they wait for each read that goes before theirs."""
 LEFT_OVER: Final = 64
 """Timers that count no more and may stay, beside one for each that counts."""
 BACKOFF: Final = 0.2
@@ -129,9 +131,20 @@ class Reader:
             if waiting:
                 dues.append(lane)
         try:
-            due = await self._queue.due([DueRequest(lane.key, now, _limit(lane)) for lane in dues]) if dues else ()
+            due = (
+                await self._queue.due(
+                    [
+                        DueRequest(lane.key, now, _piece(lane) + sum(work.due is not None for work in lane.known.values()))
+                        for lane in dues
+                    ]
+                )
+                if dues
+                else ()
+            )
             claimed = (
-                await self._queue.claim([ClaimRequest(lane.key, lane.cursor, _limit(lane)) for lane in claims]) if claims else ()
+                await self._queue.claim([ClaimRequest(lane.key, lane.cursor, _piece(lane) + _overlap(lane)) for lane in claims])
+                if claims
+                else ()
             )
         except BaseException:
             for lane in lanes:
@@ -154,6 +167,11 @@ class Reader:
             self._loaded(lane)
 
 
-def _limit(lane: Lane) -> int:
-    """Room for what is new, and for what is known and may be read again."""
-    return min(lane.room, WORKS_A_READ) + len(lane.known)
+def _piece(lane: Lane) -> int:
+    """How many new works to read at once."""
+    return min(lane.room, WORKS_OF_LATE if lane.gives_way else WORKS_A_READ)
+
+
+def _overlap(lane: Lane) -> int:
+    """How many works that are known a claim may come upon again."""
+    return len(lane.known) if lane.cursor is None or lane.overlaps else 0

@@ -17,11 +17,13 @@ from hookline.clock import Clock, micros, moment, now_micros
 from hookline.engine.bell import Bell
 from hookline.engine.catalogue import FILTERS_OF_AN_EVENT, Allowance, CatalogueCache, admitted
 from hookline.engine.config import EngineConfig
+from hookline.engine.target import Target
 from hookline.errors import HooklineError
 from hookline.ids import DELIVERY, MESSAGE, IdSource
+from hookline.lanes import lane_names
 from hookline.model import Replay, ReplayState
 from hookline.routing import matches
-from hookline.store.protocol import EventFilter, Job, JobDelivery, JobKind, Store
+from hookline.store.protocol import ClaimRequest, EventFilter, Job, JobDelivery, JobKind, LaneKey, Store
 
 LOGGER: Final = logging.getLogger(__name__)
 STEP: Final = 500
@@ -39,6 +41,12 @@ STEPS_A_SECOND: Final = 4
 """Of a replay that could go faster than it may."""
 USUAL_RATE: Final = 100
 """Deliveries a second of a replay that says nothing of it."""
+FEW: Final = 50
+"""Deliveries that may stand in the queue of a replay that goes on, if those of one step are not more."""
+FEW_OF_LANE: Final = 8
+"""Of one of several lanes, at least."""
+CROWDED: Final = 0.25
+"""Seconds until a replay looks again that waits for its receiver."""
 HELD_UP: Final = SECOND // 10
 """Microseconds until a replay looks again that waits for a commit."""
 LAST: Final = 2**63 - 1
@@ -117,6 +125,8 @@ class Router:
         self._called = True
         self._typical = 64 * 1024
         """Bytes of an event's data, by the last ones; high at first, so that the first read is a small one."""
+        self._crowded: dict[str, float] = {}
+        """Replays whose receiver has enough to do, and until when they wait (seconds by the monotonic clock)."""
 
     def nudge(self) -> None:
         """There is a new job."""
@@ -134,7 +144,9 @@ class Router:
             try:
                 # Tenants with a fan-out that goes on: their next ones wait for it, so that none overtakes another.
                 unfinished: set[str] = set()
-                for job in await self._store.jobs():
+                jobs = await self._store.jobs()
+                self._crowded = {job.id: until for job in jobs if (until := self._crowded.get(job.id))}
+                for job in jobs:
                     if job.kind is JobKind.FANOUT and job.tenant in unfinished:
                         continue
                     pause = self._pause(job)
@@ -153,7 +165,8 @@ class Router:
         """Seconds until the job may take its next step; no more than a step's pause, should the clock have been set back."""
         if job.kind is not JobKind.REPLAY:
             return 0.0
-        return min(max(0.0, (_place(job.cursor)[1] - now_micros(self._clock)) / SECOND), LONGEST_PAUSE)
+        waits = self._crowded.get(job.id, 0.0) - self._clock.monotonic()
+        return min(max(0.0, waits, (_place(job.cursor)[1] - now_micros(self._clock)) / SECOND), LONGEST_PAUSE)
 
     async def _step(self, job: Job) -> bool:
         """Take a step of a job; whether it was the last one, as far as fan-outs go."""
@@ -192,16 +205,19 @@ class Router:
 
     async def _replay(self, job: Job) -> None:
         spec = ReplaySpec.from_json(job.spec)
+        await self._catalogue.refresh([job.tenant])
+        view = await self._catalogue.get(job.tenant)
+        most = min(STEP, max(1, spec.max_per_second // STEPS_A_SECOND))
+        if await self._is_crowded(view.target(job.subject), max(FEW, most)):
+            self._crowded[job.id] = self._clock.monotonic() + CROWDED
+            return
         which = EventFilter(
             from_time=None if spec.from_time is None else micros(spec.from_time),
             to_time=None if spec.to_time is None else micros(spec.to_time),
         )
         limit = min(STEP, max(1, STEP_BYTES // self._typical))
         found = await self._store.scan(job.tenant, which, after=_place(job.cursor)[0], limit=limit)
-        await self._catalogue.refresh([job.tenant])
-        view = await self._catalogue.get(job.tenant)
         shape = view.filters.get(job.subject)
-        most = min(STEP, max(1, spec.max_per_second // STEPS_A_SECOND))
         deliveries: list[JobDelivery] = []
         scanned, left = 0, FILTERS_OF_AN_EVENT
         for _, event in found:
@@ -234,6 +250,19 @@ class Router:
             finished=seen_all and not held_up,
             at=now,
         )
+
+    async def _is_crowded(self, target: Target | None, few: int) -> bool:
+        """Whether more stands in the lanes of a subscription than a few: live events would have to wait for all of it.
+
+        What a paused subscription holds is not in the way of anything; nor are those of a key whose head waits.
+        """
+        if target is None or not target.active:
+            return False
+        subscription = target.subscription
+        room = max(FEW_OF_LANE, few // subscription.lanes)
+        names = lane_names(subscription.id, subscription.lanes)
+        answers = await self._store.claim([ClaimRequest(LaneKey(subscription.tenant, name), None, room) for name in names])
+        return any(answer.more for answer in answers)
 
 
 def _place(cursor: str) -> tuple[int, int]:
