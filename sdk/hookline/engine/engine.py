@@ -87,7 +87,7 @@ class Engine:
         self.dispatcher = Dispatcher(store, self.sender, config, self.clock, hooks)
         self.keeper = Keeper(store, lambda: self.node.id)
         self.node = Node(store, self.catalogue, self.dispatcher, self.keeper, config=config, clock=self.clock, heard=self._heard)
-        self.router = Router(store, self.catalogue, config, self.clock, self.ids)
+        self.router = Router(store, self.catalogue, config, self.clock, self.ids, admits=self.sender.preparation.admits)
         self.ingest = Ingest(
             store,
             self.catalogue,
