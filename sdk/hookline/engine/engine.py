@@ -98,7 +98,7 @@ class Engine:
             accepted=self._accepted,
             doubtful=self._doubtful,
         )
-        self.notices = Notices(self.ingest, self.catalogue, self._pass)
+        self.notices = Notices(self.ingest, self.catalogue, self._pass, operator=config.operator_tenant)
 
     async def start(self) -> None:
         """Open the store and, if this process delivers, join. Raises StoreError, Unavailable."""
