@@ -81,14 +81,26 @@ class Events(ABC):
         to_time: datetime | None = None,
         new_webhook_ids: bool = False,
         max_per_second: int = DEFAULT_REPLAY_RATE,
+        states: Sequence[DeliveryState] = (),
+        without_delivery: bool = False,
+        filter: str = "",
         request_id: str = "",
         tenant: str = "",
     ) -> Replay:
         """Start to deliver past events again to one subscription; goes on behind the answer, over restarts.
 
         Empty `event_types` means those of the subscription. At most `max_per_second` deliveries (1 to 10,000)
-        are queued a second, so that live traffic goes on beside them. Raises NotFound.
+        are queued a second, so that live traffic goes on beside them. With `states`, only events whose last
+        delivery to the subscription is in one of them when the replay comes to them; with `without_delivery` also, or
+        only, those that have none. With `filter` (CEL, as a subscription has it, which holds beside it) only events for
+        which it is true. Raises NotFound, InvalidArgument.
         """
+
+    @abstractmethod
+    async def list_replays(
+        self, *, subscription_id: str = "", page_size: int = 100, page_token: str = "", tenant: str = ""
+    ) -> Page[Replay]:
+        """Replays, newest first; of finished ones those that retention has kept."""
 
     @abstractmethod
     async def get_replay(self, replay_id: str, *, tenant: str = "") -> Replay:
@@ -177,6 +189,7 @@ class Deliveries(ABC):
         subscription_id: str = "",
         event_id: str = "",
         event_type: str = "",
+        replay_id: str = "",
         from_time: datetime | None = None,
         to_time: datetime | None = None,
         page_size: int = 100,

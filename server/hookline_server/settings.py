@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     tenant_weights: dict[str, Annotated[int, Field(ge=1, le=100)]] = Field(
         default_factory=dict, description="a table of tenants with their weights, 1 to 100 ({acme = 3}; JSON in the environment)"
     )
+    operator_tenant: str = Field(
+        default="", pattern="^([a-z0-9_-]{1,64})?$", description="a tenant (1 to 64 of a-z, 0-9, _ and -), or nothing"
+    )
     node_concurrency: int = Field(default=512, ge=1, le=100_000, description="1 to 100000 requests to receivers at once")
     retention_days: float = Field(default=14.0, gt=0, le=3_650, description="more than 0 and up to 3650 days")
     idempotency_days: float = Field(

@@ -114,6 +114,15 @@ def test_a_replay_delivers_past_events_again(hookline, site, subscribed, of_type
     assert hookline("replay", "show", started.json["id"], "--json").json["state"] == "done"
     eventually(lambda: len(deliveries(hookline, "--subscription", subscribed["id"], "--state", "delivered")) == 2)
     assert hookline("replay", "cancel", started.json["id"]).code == 0
+    listed = hookline("replay", "list", "-s", subscribed["id"], "--json").json["items"]
+    assert [one["id"] for one in listed] == [started.json["id"]]
+    queued = hookline("deliveries", "list", "--replay", started.json["id"], "--json").json["items"]
+    assert [one["replay_id"] for one in queued] == [started.json["id"]]
+    chosen = hookline(
+        "replay", "start", subscribed["id"], "--state", "exhausted", "--filter", "event.type == 'x'", "--wait", "--json"
+    )
+    assert (chosen.json["replayed"], chosen.json["states"], chosen.json["filter"]) == (0, ["exhausted"], "event.type == 'x'")
+    assert "exhausted" in hookline("replay", "show", chosen.json["id"]).out
 
 
 def test_tail_goes_on_when_the_server_is_back_and_ends_with_ctrl_c(hookline, tmp_path) -> None:

@@ -1,5 +1,6 @@
 """Looking back: lists, watching, replays."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from client.doors import Door
 from client.policies import ONCE
 from client.receiver import Receiver
 
-from hookline import Change, Client, DeliveryState, EventSpec, ReplayState
+from hookline import Change, Client, DeliveryState, EventSpec, Replay, ReplayState
 from hookline.errors import AlreadyExists, InvalidArgument, NotFound, OutOfRange
 
 
@@ -171,6 +172,56 @@ async def test_a_repeated_replay_request_starts_nothing(client: Client, subscrib
     assert first.id == again.id
     with pytest.raises(AlreadyExists):
         await client.events.replay(subscription.id, request_id="replay-1", new_webhook_ids=True)
+
+
+async def over(client: Client, replay: Replay) -> Replay:
+    """The replay, once it is done."""
+    while replay.state is ReplayState.RUNNING:
+        await asyncio.sleep(0.01)
+        replay = await client.events.get_replay(replay.id)
+    return replay
+
+
+async def test_a_replay_takes_what_ended_so_and_what_never_had_a_delivery_and_only_once(
+    client: Client, receiver: Receiver, changes: Changes, subscribe: Subscribe
+) -> None:
+    await client.emit("a", {"n": 0}, id="before-it-was-made")
+    subscription = await subscribe(retry=ONCE, event_types=("a",), max_in_flight=1)
+    receiver.script(200, 500, 500)
+    for number, name in enumerate(("taken", "failed", "failed-too"), 1):
+        await client.emit("a", {"n": number}, id=name)
+        await changes.until(DeliveryState.DELIVERED if name == "taken" else DeliveryState.EXHAUSTED, event_id=name)
+    asked = {"states": [DeliveryState.EXHAUSTED, DeliveryState.CANCELLED], "without_delivery": True}
+    replay = await over(client, await client.events.replay(subscription.id, filter="event.data.n != 2", **asked))
+    assert (replay.replayed, replay.without_delivery, replay.filter) == (2, True, "event.data.n != 2")
+    assert set(replay.states) == {DeliveryState.EXHAUSTED, DeliveryState.CANCELLED}
+    again = (await client.deliveries.list(replay_id=replay.id)).items
+    assert {one.event_id for one in again} == {"before-it-was-made", "failed-too"}
+    assert {one.replay_id for one in again} == {replay.id}
+    await changes.until(DeliveryState.DELIVERED, event_id="before-it-was-made")
+    await changes.until(DeliveryState.DELIVERED, event_id="failed-too")
+    rest = await over(client, await client.events.replay(subscription.id, **asked))
+    assert [one.event_id for one in (await client.deliveries.list(replay_id=rest.id)).items] == ["failed"]
+    assert (await over(client, await client.events.replay(subscription.id, without_delivery=True))).replayed == 0
+
+
+async def test_the_filter_of_a_replay_is_checked_when_it_is_asked_for(client: Client, subscribe: Subscribe) -> None:
+    subscription = await subscribe()
+    with pytest.raises(InvalidArgument) as caught:
+        await client.events.replay(subscription.id, filter="event.data.n >")
+    assert [each.field for each in caught.value.violations] == ["filter"]
+    assert (await client.events.list_replays()).items == ()
+
+
+async def test_replays_are_listed_page_by_page_the_newest_first(client: Client, subscribe: Subscribe) -> None:
+    mine, other = await subscribe(), await subscribe("/other")
+    started = [(await client.events.replay(mine.id)).id for _ in range(3)]
+    (theirs,) = [(await client.events.replay(other.id)).id]
+    first = await client.events.list_replays(subscription_id=mine.id, page_size=2)
+    rest = await client.events.list_replays(subscription_id=mine.id, page_size=2, page_token=first.next_page_token)
+    assert [one.id for one in (*first.items, *rest.items)] == started[::-1]
+    assert rest.next_page_token == ""
+    assert [one.id for one in (await client.events.list_replays()).items] == [theirs, *started[::-1]]
 
 
 async def test_a_replay_that_is_over_stays_over_when_it_is_cancelled(client: Client, subscribe: Subscribe) -> None:

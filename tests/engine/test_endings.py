@@ -1,10 +1,11 @@
 """How deliveries and subscriptions end, who is told, and what is held meanwhile."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from engine.virtual import LOOPBACK, OK, Reply, Seen, World, virtual, world
+from engine.virtual import CONFIG, LOOPBACK, OK, Reply, Seen, World, virtual, world
 
 from hookline.errors import InvalidArgument
 from hookline.lanes import lane_of
@@ -108,6 +109,29 @@ async def test_lanes_to_which_nothing_comes_do_not_keep_a_subscription_that_only
 
 
 @virtual
+async def test_the_operators_tenant_hears_of_every_tenant_and_each_tenant_of_itself() -> None:
+    config = replace(CONFIG, operator_tenant="ops")
+    async with world(bad_fails, config=config) as w:
+        await w.client.subscriptions.create(SubscriptionSpec(url=f"{LOOPBACK}/ops", event_types=("hookline.*",)), tenant="ops")
+        await w.client.subscriptions.create(SubscriptionSpec(url=f"{LOOPBACK}/own", event_types=("hookline.*",)), tenant="one")
+        for tenant in ("one", "two", "ops"):
+            spec = SubscriptionSpec(url=f"{LOOPBACK}/bad", event_types=("thing.*",), retry=TWICE)
+            await w.client.subscriptions.create(spec, tenant=tenant)
+            await w.client.emit("thing.happened", {}, tenant=tenant)
+        await w.live(30.0)
+        kinds = {(one["type"], one["data"]["tenant"]) for one in told(w, "/ops")}
+        assert kinds == {("hookline.delivery.exhausted", tenant) for tenant in ("one", "two", "ops")}
+        assert len(told(w, "/ops")) == 3
+        assert [one["data"]["tenant"] for one in told(w, "/own")] == ["one"]
+
+
+@pytest.mark.parametrize("name", ["Ops", "a b", "x" * 65])
+def test_the_operators_tenant_is_a_tenant(name: str) -> None:
+    with pytest.raises(InvalidArgument, match="operator_tenant"):
+        replace(CONFIG, operator_tenant=name)
+
+
+@virtual
 async def test_one_success_begins_the_span_of_failures_anew() -> None:
     async with world(lambda seen: OK if 95 < seen.at < 97 else bad_fails(seen)) as w:
         bad = await w.subscribe("/bad", disable_after=100.0, retry=OFTEN)
@@ -159,6 +183,7 @@ async def test_a_delivery_that_is_given_up_is_told_of_with_its_ids() -> None:
             "event_id": event_id,
             "event_type": "thing.happened",
             "subscription_id": bad.id,
+            "tenant": bad.tenant,
             "run": 1,
             "attempts": 2,
             "reason": "",

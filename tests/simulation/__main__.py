@@ -9,6 +9,9 @@ from simulation.many import outcomes
 SHOWN = 5
 """Failing seeds that are shown with their traces."""
 
+REPORTED = 500
+"""Seeds after which a line says how far it is."""
+
 
 def main() -> int:
     """The exit code: 0 if every law held in every seed."""
@@ -23,7 +26,9 @@ def main() -> int:
     failed: list[int] = []
     attempts = events = 0
     lived = 0.0
-    for outcome in outcomes(asked.first, asked.seeds, asked.processes, asked.bug, whole=asked.trace):
+    for number, outcome in enumerate(outcomes(asked.first, asked.seeds, asked.processes, asked.bug, whole=asked.trace), 1):
+        if number % REPORTED == 0 and number < asked.seeds:
+            print(f"{number} of {asked.seeds} seeds in {time.monotonic() - began:.0f} s", flush=True)
         attempts, events, lived = attempts + outcome.attempts, events + outcome.events, lived + outcome.seconds
         if outcome.broken:
             failed.append(outcome.seed)

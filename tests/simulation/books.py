@@ -19,6 +19,7 @@ class Told:
 
     tag: int
     kind: str
+    tenant: str
     acknowledged: list[str] = field(default_factory=list)
     """The ids of the answers."""
     refused: int = 0
@@ -36,6 +37,7 @@ class Committed:
     must: frozenset[str]
     fanout: bool
     accept: int
+    tenant: str
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -62,6 +64,8 @@ class Begun:
     end: float | None = None
     end_order: int = 0
     status: int | None = None
+    slow: bool = False
+    """It showed that its receiver has too much to do."""
     ours: bool = False
     """It says nothing of the receiver."""
     unmade: bool = False
@@ -103,6 +107,12 @@ class Books:
         self.cancelled: dict[str, float] = {}
         self.replays: dict[str, tuple[float, int]] = {}
         """When they were begun, and the last tag then."""
+        self.notices: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+        """When operational events were committed, by type and subscription."""
+        self.orderly: set[tuple[LaneKey, int]] = set()
+        """Lanes, and the epochs at which their owners gave them up of themselves, having kept what there was to keep."""
+        self.unkept: set[int] = set()
+        """Nodes to which the store refused to keep something."""
         self.jumps: list[tuple[str, float]] = []
         """Nodes whose wall clock was set, and when."""
         self.epochs: dict[LaneKey, int] = {}

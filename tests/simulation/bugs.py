@@ -4,6 +4,7 @@ Production code has no switch for any of this.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,8 +20,10 @@ from hookline.engine.ingest import Ingest
 from hookline.engine.lane import Lane
 from hookline.engine.node import Node
 from hookline.engine.ordered import OrderedLane
-from hookline.engine.pace import Pace
+from hookline.engine.pace import Event, Pace
 from hookline.engine.sender import Judged, Sender
+from hookline.engine.slots import Slots
+from hookline.engine.turns import Turns
 from hookline.errors import Unavailable
 from hookline.ids import EVENT
 from hookline.outbox import OutboxRow
@@ -251,6 +254,46 @@ def _two_statements() -> Patch:
     return PostgresOutbox, "read", read
 
 
+def _slots_for_whoever_comes() -> Patch:
+    """A lane may have whatever slots are free."""
+    return Slots, "fits", lambda self, lane: self.busy < self.total
+
+
+def _pace_not_kept() -> Patch:
+    """What a lane's owner knows of its receiver is not kept for the next one."""
+    return Pace, "text", lambda self: ""
+
+
+def _never_narrowed() -> Patch:
+    """A lane goes on as wide as ever, whatever its receiver bears."""
+    real = Pace._widen
+    return Pace, "_widen", lambda self, width: real(self, math.inf)
+
+
+def _bytes_unbounded() -> Patch:
+    """A lane fills its window, however little memory is left."""
+    return Lane, "room", property(lambda self: self.window - len(self.known))
+
+
+def _weights_ignored() -> Patch:
+    """Every tenant has the same weight."""
+    real = Turns.__init__
+    return Turns, "__init__", lambda self, weights: real(self, {})
+
+
+def _span_not_ended() -> Patch:
+    """A success does not end the span of failures after which a subscription is disabled."""
+    real = Pace._succeeded
+
+    def succeeded(self: Pace) -> Event:
+        since = self._since
+        event = real(self)
+        self._since = since
+        return event
+
+    return Pace, "_succeeded", succeeded
+
+
 BUGS: Final[dict[str, Callable[[], Patch]]] = {
     "settle-unfenced": _unfenced,
     "lost-answer-is-failure": _lost_answer_is_failure,
@@ -273,6 +316,12 @@ BUGS: Final[dict[str, Callable[[], Patch]]] = {
     "late-commit-passed-over": _late_passed_over,
     "cursor-above-the-durable": _above_the_durable,
     "outbox-in-two-statements": _two_statements,
+    "slots-for-whoever-comes": _slots_for_whoever_comes,
+    "pace-not-kept": _pace_not_kept,
+    "never-narrowed": _never_narrowed,
+    "bytes-unbounded": _bytes_unbounded,
+    "weights-ignored": _weights_ignored,
+    "span-not-ended-by-success": _span_not_ended,
 }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from simulation.books import Told
-from simulation.scenario import EVEN, LOOPBACK, Act, Doing, Mood
+from simulation.scenario import EVEN, LOOPBACK, TENANTS, Act, Doing, Mood
 from simulation.world import Faults, Node, World
 
 from hookline.errors import (
@@ -53,7 +53,11 @@ class Enemy:
             await node.started.wait()
         for number, (spec, mood) in enumerate(zip(scenario.specs, scenario.moods, strict=True)):
             world.receivers.moods[f"s{number}"] = mood
-            await first[number % len(first)].process.spawn(first[number % len(first)].client.subscriptions.create(spec))
+            node, tenant = first[number % len(first)], scenario.tenants[number]
+            await node.process.spawn(node.client.subscriptions.create(spec, tenant=tenant))
+        if any(spec.disable_after for spec in scenario.specs):
+            spec = SubscriptionSpec(url=f"{LOOPBACK}/operator/0", secret=f"whsec_{'O' * 32}", event_types=("hookline.*",))
+            await first[0].process.spawn(first[0].client.subscriptions.create(spec, tenant=TENANTS[0]))
         for doing in scenario.doings:
             await asyncio.sleep(max(0.0, doing.at - world.loop.now))
             world.books.note("do", doing.act, doing.who, doing.what, doing.much)
@@ -158,7 +162,7 @@ class Enemy:
         for _ in range(doing.much):
             self._tags += 1
             kind = KINDS[(doing.what + self._tags) % len(KINDS)]
-            told = self._world.books.told[self._tags] = Told(tag=self._tags, kind=kind)
+            told = self._world.books.told[self._tags] = Told(tag=self._tags, kind=kind, tenant=doing.tenant)
             spec = EventSpec(
                 type=kind,
                 data=b'{"n":%d}' % self._tags,
@@ -176,7 +180,7 @@ class Enemy:
         for told, _ in events:
             told.asked += 1
         try:
-            outcomes = await node.client.emit_many([spec for _, spec in events])
+            outcomes = await node.client.emit_many([spec for _, spec in events], tenant=events[0][0].tenant)
         except Unavailable:
             outcomes = []
             for told, _ in events:
@@ -209,32 +213,34 @@ class Enemy:
             return
         name = names[doing.what % len(names)]
         stands = books.subscriptions[name]
+        tenant = stands.tenant
         self._changes += 1
         match doing.act:
             case Act.PAUSE:
-                await client.subscriptions.pause(name)
+                await client.subscriptions.pause(name, tenant=tenant)
             case Act.RESUME:
-                await client.subscriptions.resume(name, discard_held=doing.much == 1)
+                await client.subscriptions.resume(name, discard_held=doing.much == 1, tenant=tenant)
             case Act.MOVE:
                 spec = SubscriptionSpec(url=f"{stands.url.rpartition('/')[0]}/{self._changes}")
-                await client.subscriptions.update(name, spec, fields=("url",))
+                await client.subscriptions.update(name, spec, fields=("url",), tenant=tenant)
             case Act.FILTER:
                 spec = SubscriptionSpec(url=stands.url, filter="" if stands.filter else EVEN)
-                await client.subscriptions.update(name, spec, fields=("filter",))
+                await client.subscriptions.update(name, spec, fields=("filter",), tenant=tenant)
             case Act.ROTATE:
-                await client.subscriptions.rotate_secret(name, secret=f"whsec_{'B' * 28}{self._changes:04d}", overlap=5.0)
+                secret = f"whsec_{'B' * 28}{self._changes:04d}"
+                await client.subscriptions.rotate_secret(name, secret=secret, overlap=5.0, tenant=tenant)
             case Act.DELETE:
                 if len(names) > 1:
-                    await client.subscriptions.delete(name)
+                    await client.subscriptions.delete(name, tenant=tenant)
             case Act.REPLAY:
-                await client.events.replay(name, new_webhook_ids=doing.much == 1, max_per_second=1_000)
+                await client.events.replay(name, new_webhook_ids=doing.much == 1, max_per_second=1_000, tenant=tenant)
             case Act.CANCEL | Act.RETRY:
-                page = await client.deliveries.list(page_size=5)
+                page = await client.deliveries.list(page_size=5, tenant=tenant)
                 for one in page.items[: doing.much]:
                     if doing.act is Act.CANCEL:
-                        await client.deliveries.cancel(one.id)
+                        await client.deliveries.cancel(one.id, tenant=tenant)
                     else:
-                        await client.deliveries.retry(one.id)
+                        await client.deliveries.retry(one.id, tenant=tenant)
 
     # Afterwards.
 
@@ -256,10 +262,11 @@ class Enemy:
             world.join(deliver=True)
         helper = next(node for node in world.living if node.deliver)
         await helper.started.wait()
-        await asyncio.sleep(3.0)  # a receiver that hung is given up, and who asked to be disabled is
+        longest = max(spec.timeout for spec in self._scenario.specs)
+        await asyncio.sleep(1.0 + max(2.0, longest))  # a receiver that hung is given up, and who asked to be disabled is
         for name, stands in sorted(world.books.subscriptions.items()):
             if stands.state is not SubscriptionState.ACTIVE:
-                await helper.process.spawn(helper.client.subscriptions.resume(name))
+                await helper.process.spawn(helper.client.subscriptions.resume(name, tenant=stands.tenant))
 
     async def _wait(self) -> None:
         world = self._world

@@ -1,21 +1,25 @@
 """The laws that can be judged when all is over: what was promised to callers, and how receivers were treated."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from itertools import combinations
 
 from simulation.books import Begun, Books
 from simulation.model import admits, tag_of
-from simulation.scenario import Mood
+from simulation.scenario import FAILING, Kind, Mood
+from simulation.spared import judge_spared
 from simulation.world import World
 
 from hookline.model import SubscriptionState
-from hookline.rate import burst_of
-from hookline.store.protocol import LaneKey
 
 PENDING, DELIVERED, EXHAUSTED, CANCELLED = None, 1, 2, 3
 FAIR = 3.0
 """Seconds: when nobody but other receivers fails, a receiver that is well has its request so soon, handovers included."""
+WEIGHED = 1.5
+"""So many times the requests of the lighter rival the heavier one, of thrice its weight, has at least."""
+GIVES_UP = "nothing but failures"
+LATEST = 8.0
+"""Seconds until the next attempt after the span is over, whose failure is the one too many."""
+NOTICED = 3
+"""Notices, of four, that there must be before; of the others a takeover may make one."""
 _DELIVERIES = """
 SELECT d.id, g.name, e.id, e.data, d.replay, x.state, x.reason, x.run, x.attempts, d.webhook_id
 FROM delivery d JOIN lane g ON g.no = d.lane JOIN event e ON e.pos = d.event
@@ -29,17 +33,12 @@ def judge(world: World) -> None:
     """Write every broken law into the books."""
     _callers(world)
     _deliveries(world)
-    lanes: defaultdict[tuple[LaneKey, int], list[Begun]] = defaultdict(list)
-    for begun in world.books.begun:
-        if begun.valid:
-            lanes[begun.key, begun.epoch].append(begun)
-    for tries in lanes.values():
-        _rates(world.books, tries)
-        if not _disturbed(world.books, tries):
-            _breaker(world.books, tries)
-            _rests(world.books, tries)
+    judge_spared(world.books)
     if world.scenario.calm:
         _fair(world)
+    if world.scenario.kind is Kind.RIVALS:
+        _weighted(world)
+    _given_up(world)
     for fault in world.loop.faults:
         world.books.blame("nothing fails unheard", fault)
 
@@ -111,87 +110,11 @@ def _replays(world: World, replays: dict[str, defaultdict[str, int]]) -> None:
             continue
         made = replays.get(name, defaultdict(int))
         for event, committed in list(books.committed.items())[:count]:
-            wanted = admits(stands, committed.kind, committed.tag) and committed.accept < created
+            wanted = admits(stands, committed.tenant, committed.kind, committed.tag) and committed.accept < created
             if wanted and not made[event]:
                 books.blame("a replay has all of its time", f"{name} for {subject} misses {event}")
         if any(number > 1 for number in made.values()):
             books.blame("a replay has each event once", f"{name}: {dict(made)}")
-
-
-def _disturbed(books: Books, tries: list[Begun]) -> bool:
-    """What a lane is spared cannot be told from outside when somebody changed it, or set its node's clock, meanwhile."""
-    first, last = tries[0], tries[-1]
-    names = {begun.process.name for begun in tries}
-    if any(begun.thawed for begun in tries):
-        return True
-    changed = any(first.at - 9.0 < change.at <= last.at for change in books.changes[first.subscription.id][1:])
-    return changed or any(name in names and first.at <= at <= last.at for name, at in books.jumps) or bool(first.state)
-
-
-def _rates(books: Books, tries: list[Begun]) -> None:
-    """No span has more requests than its length and the burst allow."""
-    limit = tries[0].subscription.rate
-    if limit is None or any(begun.subscription.rate != limit for begun in tries):
-        return
-    jumps = [at for name, at in books.jumps if name == tries[0].process.name]
-    tries = [begun for begun in tries if not begun.unmade]
-    for first, last in combinations(range(len(tries)), 2):
-        since, until = tries[first].at, tries[last].at
-        if tries[first].thawed or tries[last].thawed or any(since <= at <= until for at in jumps):
-            continue
-        most = burst_of(limit) + limit.requests_per_second * (until - since) + 1e-3
-        if last - first + 1 > most:
-            books.blame("no more requests than the rate", f"{last - first + 1} from {since} to {until} for {tries[0].key.lane}")
-            return
-
-
-def _events(tries: list[Begun]) -> Iterator[tuple[float, bool, Begun]]:
-    """Starts (`True`) and ends as they came."""
-    starts = [(begun.order, begun.at, True, begun) for begun in tries]
-    ends = [(begun.end_order, begun.end, False, begun) for begun in tries if begun.end is not None]
-    for _, at, start, begun in sorted([*starts, *ends], key=lambda one: one[0]):
-        yield at, start, begun
-
-
-def _breaker(books: Books, tries: list[Begun]) -> None:
-    """While it is open nothing starts, and then one probe at a time."""
-    policy = tries[0].subscription.breaker
-    if policy.off:
-        return
-    failures, openings, until = 0, 0, 0.0
-    probe: Begun | None = None
-    for at, starts, begun in _events(tries):
-        if starts and openings:
-            if at < until - 1e-5 or probe is not None:
-                why = f"open until {until:.3f}" if probe is None else "another probe is under way"
-                books.blame("the breaker lets one probe through", f"{begun.work.delivery_id} at {at:.4f}, {why}")
-                return
-            probe = begun
-        elif not starts:
-            was_probe = probe is begun
-            probe = None if was_probe else probe
-            if begun.ours:
-                continue
-            if not begun.failed:
-                failures, openings, probe = 0, 0, None
-                continue
-            failures += 1
-            if was_probe or (not openings and failures >= policy.consecutive_failures):
-                until = at + min(policy.open_for * 2.0**openings, policy.open_at_most)
-                openings += 1
-
-
-def _rests(books: Books, tries: list[Begun]) -> None:
-    """Who asks to be left alone is, by the whole lane."""
-    until = 0.0
-    for at, starts, begun in _events(tries):
-        if starts and at < until - 1e-5:
-            books.blame(
-                "a receiver is left alone for as long as it asks", f"{begun.work.delivery_id} at {at:.4f}, not before {until:.4f}"
-            )
-            return
-        if not starts and begun.failed and not begun.ours and begun.retry_after is not None and begun.status in {429, 503}:
-            until = max(until, at + begun.retry_after)
 
 
 def _fair(world: World) -> None:
@@ -208,3 +131,51 @@ def _fair(world: World) -> None:
     for event, committed in books.committed.items():
         if first in committed.must and not committed.fanout and begun[event] - committed.at > FAIR:
             books.blame("a receiver that is well waits for no other", f"{event} waited {begun[event] - committed.at:.3f} s")
+
+
+def _weighted(world: World) -> None:
+    """While two tenants wait for slots, the heavier one has more of them."""
+    starts: dict[str, int] = dict.fromkeys(world.scenario.tenants, 0)
+    most = max(told.tag for told in world.books.told.values()) // len(starts)
+    for begun in world.books.begun:
+        if not begun.work.attempts:
+            starts[begun.key.tenant] += 1
+        if max(starts.values()) == most:
+            break
+    (heavy,) = world.scenario.weights
+    lighter = sum(starts.values()) - starts[heavy]
+    if starts[heavy] < WEIGHED * lighter:
+        world.books.blame("a tenant of thrice the weight has more of the node", f"{starts} of {most} each")
+
+
+def _given_up(world: World) -> None:
+    """A subscription is disabled after a span of nothing but failures, and not before; and there are notices before."""
+    books, tries = world.books, world.books.begun
+    for name, changes in books.changes.items():
+        ends = sorted((one for one in tries if one.subscription.id == name and one.end is not None and not one.ours), key=_end)
+        disabled = [one.at for one in changes if one.subscription and one.subscription.state_reason.startswith(GIVES_UP)]
+        for at in disabled:
+            before = [one for one in ends if _end(one) <= at]
+            streak = _last_failures(before)
+            since = _end(streak[0]) if streak else at
+            if at - since < FAILING - 1e-3:
+                books.blame("nothing but failures, for the whole span, disables", f"{name} at {at}, failing since {since}")
+            told = [one for one in books.notices["hookline.subscription.failing", name] if since < one < at]
+            if len(told) < NOTICED:
+                books.blame("notices come before", f"{name} was disabled at {at} after {told}")
+        if world.scenario.kind is Kind.FAILING and not disabled and books.subscriptions[name].disable_after:
+            streak = _last_failures([one for one in ends if _end(one) <= world.scenario.span])
+            if streak and world.scenario.span - _end(streak[0]) > FAILING + LATEST:
+                books.blame("nothing but failures, for the whole span, disables", f"{name} fails since {_end(streak[0])}")
+
+
+def _last_failures(ends: list[Begun]) -> list[Begun]:
+    """Those after the last success."""
+    found = len(ends)
+    while found and ends[found - 1].failed:
+        found -= 1
+    return ends[found:]
+
+
+def _end(begun: Begun) -> float:
+    return begun.end or 0.0

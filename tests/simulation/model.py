@@ -6,15 +6,18 @@ from simulation.scenario import EVEN
 
 from hookline.model import Subscription
 
+OPERATIONAL = "hookline."
+
 
 def tag_of(data: bytes) -> int:
-    """The number by which the world knows an event."""
-    return int(json.loads(data)["n"])
+    """The number by which the world knows an event; 0 of an operational one."""
+    return int(json.loads(data).get("n", 0))
 
 
-def admits(subscription: Subscription, kind: str, tag: int) -> bool:
-    """Whether an event goes to a subscription as it stands."""
-    return any(_fits(pattern, kind) for pattern in subscription.event_types) and passes(subscription.filter, tag)
+def admits(subscription: Subscription, tenant: str, kind: str, tag: int) -> bool:
+    """Whether an event of a tenant goes to a subscription as it stands."""
+    asked = any(_fits(pattern, kind) for pattern in subscription.event_types)
+    return subscription.tenant == tenant and asked and passes(subscription.filter, tag)
 
 
 def passes(source: str, tag: int) -> bool:
@@ -25,4 +28,6 @@ def passes(source: str, tag: int) -> bool:
 
 
 def _fits(pattern: str, kind: str) -> bool:
+    if kind.startswith(OPERATIONAL) and pattern == "*":
+        return False
     return pattern in {"*", kind} or (pattern.endswith(".*") and kind.startswith(pattern[:-1]))

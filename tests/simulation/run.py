@@ -13,6 +13,7 @@ from simulation.late import Late
 from simulation.laws import judge
 from simulation.loop import Loop, live
 from simulation.scenario import scenario
+from simulation.variety import varied
 from simulation.world import World
 
 from hookline.engine import retention
@@ -72,7 +73,7 @@ async def _lived(seed: int, logger: logging.Logger, *, whole: bool) -> Outcome:
 
     loop = asyncio.get_running_loop()
     assert isinstance(loop, Loop)
-    world = World(scenario(seed), loop)
+    world = World(varied(scenario(seed)), loop)
     handler = _Faults(loop)
     logger.addHandler(handler)
     propagates, logger.propagate, level = logger.propagate, False, logger.level

@@ -7,8 +7,15 @@ from enum import StrEnum
 from hookline.model import CircuitBreaker, Ordering, RateLimit, RetryPolicy, Steps, SubscriptionSpec
 
 LOOPBACK = "http://127.0.0.1:1"
+MEMORY = 48 * 1024 * 1024
+"""Bytes: as much as nobody here needs."""
 EVEN = "event.data.n % 2 == 0"
 NO_BREAKER = CircuitBreaker(off=True)
+
+
+TENANTS = ("acme", "bolt")
+FAILING = 60.0
+"""Seconds: the shortest span of nothing but failures that a subscription may have."""
 
 
 class Act(StrEnum):
@@ -60,6 +67,18 @@ class Mood(StrEnum):
     FLAKY = "flaky"
 
 
+class Kind(StrEnum):
+    """What a calm world is about."""
+
+    PLAIN = "plain"
+    CROWDED = "crowded"
+    """More requests hang than a node has slots, and for longer than the others may wait."""
+    RIVALS = "rivals"
+    """Two tenants have more to do than there are slots, and one has thrice the weight."""
+    FAILING = "failing"
+    """Receivers fail for so long that they are disabled."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doing:
     """One act. `who` is a node and `what` a subscription, modulo how many there are then; `much` and `long` as the act has it."""
@@ -72,6 +91,8 @@ class Doing:
     long: float = 0.0
     key: str = ""
     """An ordering key."""
+    tenant: str = "acme"
+    """Of events."""
     named: bool = False
     """The events have idempotency keys."""
     later: float = 0.0
@@ -86,14 +107,20 @@ class Scenario:
 
     seed: int
     calm: bool
+    kind: Kind = Kind.PLAIN
     delivers: tuple[bool, ...]
     """The nodes at the beginning, and whether they deliver; the first one lives on."""
     specs: tuple[SubscriptionSpec, ...]
+    tenants: tuple[str, ...]
+    """To whom they belong."""
+    weights: dict[str, int]
     moods: tuple[Mood, ...]
     doings: tuple[Doing, ...]
     span: float
     window: int
     slots: int
+    memory: int
+    """Bytes of deliveries in memory."""
     fanout: int
     lag: float
     """Seconds that a verb of the store takes at most while nothing is wrong."""
@@ -123,6 +150,9 @@ def scenario(seed: int) -> Scenario:
         calm=calm,
         delivers=delivers,
         specs=specs,
+        tenants=TENANTS[:1] * count,
+        weights={},
+        memory=MEMORY,
         moods=tuple(first),
         doings=tuple(doings),
         span=span,

@@ -1,11 +1,12 @@
 """The store in memory, with somebody who looks at every transaction from inside it."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 from simulation.books import Books, Change, Committed
-from simulation.model import admits, tag_of
+from simulation.model import OPERATIONAL, admits, tag_of
 
 from hookline.clock import Clock, micros
 from hookline.model import ErrorClass, Ordering, Subscription
@@ -58,13 +59,21 @@ class WatchedStore(MemoryStore):
     def _appended(self, routed: Routed) -> None:
         books, event = self._books, routed.event
         tag = tag_of(event.data)
-        must = frozenset(name for name, one in books.subscriptions.items() if admits(one, event.type, tag))
+        must = frozenset(name for name, one in books.subscriptions.items() if admits(one, event.tenant, event.type, tag))
         books.note("commit", event.id, event.type, tag, routed.fanout)
         if event.id in books.committed:
             books.blame("one event, one commit", f"{event.id} was accepted twice")
         books.committed[event.id] = Committed(
-            tag=tag, kind=event.type, at=books.now, must=must, fanout=routed.fanout, accept=micros(event.accept_time)
+            tag=tag,
+            kind=event.type,
+            at=books.now,
+            must=must,
+            fanout=routed.fanout,
+            accept=micros(event.accept_time),
+            tenant=event.tenant,
         )
+        if event.type.startswith(OPERATIONAL):
+            books.notices[event.type, json.loads(event.data)["subscription_id"]].append(books.now)
 
     async def add_subscription(self, subscription: Subscription, *, owner: int, request: Repeatable | None = None) -> str:
         name = await super().add_subscription(subscription, owner=owner, request=request)
@@ -92,6 +101,22 @@ class WatchedStore(MemoryStore):
         books.changes[name].append(Change(at=books.now, subscription=subscription))
         said = "gone" if subscription is None else f"{subscription.state} {subscription.url} {subscription.filter!r}"
         books.note("subscription", name, said)
+
+    async def hand(self, node: int, lane: OwnedLane, to: int) -> bool:
+        done = await super().hand(node, lane, to)
+        if done:
+            self._given_up(node, lane.key, lane.epoch)
+        return done
+
+    async def leave(self, node: int) -> None:
+        for tenant, name, epoch in self.rows.execute("SELECT tenant, name, epoch FROM lane WHERE owner = ?", (node,)).fetchall():
+            self._given_up(node, LaneKey(tenant, name), epoch)
+        await super().leave(node)
+
+    def _given_up(self, node: int, key: LaneKey, epoch: int) -> None:
+        self._books.note("given up", key.lane, epoch, "by", node)
+        if node not in self._books.unkept:
+            self._books.orderly.add((key, epoch))
 
     async def sweep(self, node: int, limit: int) -> Sequence[OwnedLane]:
         return [self._owned("swept", node, lane) for lane in await super().sweep(node, limit)]

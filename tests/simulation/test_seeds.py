@@ -51,6 +51,29 @@ def test_a_seed_is_the_same_world_in_every_process_whatever_strings_hash_to() ->
     assert len(said) == 1
 
 
+def test_a_run_that_finds_something_fails_and_prints_the_seed_and_the_command_that_repeats_it() -> None:
+    ran = _simulate("--seeds", "3", "--processes", "1", "--bug", "half-open-lets-all-through")
+    assert ran.returncode == 1, ran.stderr
+    assert "BROKEN: the breaker lets one probe through" in ran.stdout
+    seed = ran.stdout.split("seed ", 1)[1].split()[0]
+    assert f"python -m simulation --first {seed} --seeds 1 --trace --bug half-open-lets-all-through" in ran.stdout
+    assert f"seeds broke a law: {seed}" in ran.stdout
+    again = _simulate("--first", seed, "--seeds", "1", "--bug", "half-open-lets-all-through")
+    assert again.returncode == 1
+    assert "BROKEN: the breaker lets one probe through" in again.stdout
+
+
+def test_a_run_that_finds_nothing_says_so() -> None:
+    ran = _simulate("--seeds", "2", "--processes", "1")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Every law held." in ran.stdout
+
+
+def _simulate(*options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "simulation", *options]
+    return subprocess.run(command, env=os.environ | {"PYTHONPATH": str(TESTS)}, check=False, capture_output=True, text=True)
+
+
 def test_what_broke_is_printed_with_the_seed_the_law_and_how_to_repeat_it() -> None:
     broken = (("order within a key", "dlv_1 before dlv_0"),)
     outcome = Outcome(seed=4711, broken=broken, digest="", attempts=2, events=1, seconds=1.0, trace=("1.0 attempt dlv_1",))

@@ -13,7 +13,7 @@ from simulation.scenario import Mood
 from simulation.store import ordered
 
 from hookline.engine import Engine
-from hookline.engine.lane import Lane
+from hookline.engine.lane import LEAST, OVERHEAD, Lane
 from hookline.model import ErrorClass, Subscription, SubscriptionState
 from hookline.store.protocol import LaneKey, Work
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 SETTLING = 8.0
 """Seconds within which a change of a subscription has reached every node: a lease, a poll, and verbs that take long."""
+BIGGEST = 64
+"""Bytes of the data of an event, at most."""
 _OURS = frozenset({ErrorClass.BODY, ErrorClass.INTERRUPTED})
+_SLOW = frozenset({ErrorClass.TIMEOUT, ErrorClass.CONNECTION, ErrorClass.REFUSED})
 _record: ContextVar[Begun | None] = ContextVar("record", default=None)
 _BEFORE = (
     "SELECT 'fresh', pos FROM fresh WHERE lane = :lane AND okey = :key AND pos < :pos UNION ALL "
@@ -56,6 +59,7 @@ class Watch:
                 begun.ours = made is None or made.error in _OURS
                 begun.unmade = made is None or made.error is ErrorClass.BODY
                 begun.failed = made is not None and made.error is not None
+                begun.slow = made is not None and (made.error in _SLOW or (begun.failed and made.status in {429, 503}))
                 if made is not None:
                     begun.status = made.status
                     self._world.books.by_attempt[made.id] = begun
@@ -112,6 +116,10 @@ class Watch:
             books.blame("no more requests at a time than the subscription bears", f"{name}, beside {len(others)}")
         if len(lane.known) > self._world.config.lane_window:
             books.blame("a lane holds no more than its window", f"{name}, {len(lane.known)} works")
+        lanes = engine.dispatcher.lanes.values()
+        held, most = OVERHEAD * sum(len(one.known) for one in lanes), self._world.config.memory_budget
+        if held > most + len(lanes) * LEAST * (OVERHEAD + BIGGEST):
+            books.blame("a node holds no more than its memory, and a few works a lane", f"{name}, {held} bytes of {most}")
         if engine.dispatcher.in_flight > self._world.config.node_concurrency:
             books.blame("a node makes no more requests than it may", f"{name}, {engine.dispatcher.in_flight}")
         if work.due is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from simulation.books import Books
 from simulation.loop import Loop, Process
-from simulation.scenario import Mood, Scenario
+from simulation.scenario import TENANTS, Mood, Scenario
 from simulation.store import WatchedStore
 from simulation.watch import Watch, record_of
 
@@ -125,6 +125,8 @@ class Way:
             if faults.slow:
                 before, after = world.dice.uniform(0.0, LONGEST_SLOWNESS), world.dice.uniform(0.0, LONGEST_SLOWNESS)
             if faults.refused and not (faults.lost and world.dice.random() < 0.5):
+                if verb == "keep":
+                    world.books.unkept.add(args[0])
                 await asyncio.sleep(before)
                 raise Unavailable(f"{verb}: the store is away", retry_after=1.0)
             lost = faults.lost
@@ -233,7 +235,7 @@ class Node:
             lambda: self.way,  # type: ignore[arg-type,return-value]  # every verb goes through __getattr__
             config=world.config,
             deliver=deliver,
-            tenant="acme",
+            tenant=TENANTS[0],
             transport=Wire(world, self.process),
             clock=self.clock,
             random_source=dice,
@@ -280,6 +282,8 @@ class World:
             lane_window=scenario.window,
             node_concurrency=scenario.slots,
             fanout_limit=scenario.fanout,
+            memory_budget=scenario.memory,
+            tenant_weights=scenario.weights,
             grace=2.0,
             retention=1e9,
         )

@@ -178,6 +178,38 @@ async def test_a_job_moves_only_from_where_it_stood(store: Store) -> None:
     assert not await store.end_job(TENANT, job.id, at=NOON)
 
 
+async def test_the_last_delivery_of_an_event_says_how_it_stands(store: Store) -> None:
+    yard, works = await prepared(store)
+    events = [work.event.id for work in works]
+    expected = dict(zip(events, (DeliveryState.DELIVERED, DeliveryState.EXHAUSTED, DeliveryState.CANCELLED), strict=False))
+    expected |= dict.fromkeys(events[3:], DeliveryState.PENDING)
+    assert await store.standings(TENANT, yard.lanes[0], [*events, "nothing"]) == expected
+    assert await store.standings(TENANT, "nobody", events) == {}
+    job = await store.add_job(make_job(JobKind.REPLAY, yard.lanes[0]))
+    again = [JobDelivery(yard.lanes[0], "again", events[1], events[1])]
+    assert await store.step(job, cursor="1", scanned=1, deliveries=again, finished=True, at=NOON)
+    assert await store.standings(TENANT, yard.lanes[0], events[:2]) == {
+        events[0]: DeliveryState.DELIVERED,
+        events[1]: DeliveryState.PENDING,
+    }
+    for which in ({}, {"subscription_id": yard.lanes[0]}, {"event_id": events[1]}, {"state": DeliveryState.PENDING}):
+        found = await store.deliveries(TENANT, DeliveryFilter(replay_id=job.id, **which), before=None, limit=10)
+        assert [one.delivery.id for one in found] == ["again"], which
+    assert await store.deliveries(TENANT, DeliveryFilter(replay_id="none"), before=None, limit=10) == []
+
+
+async def test_replays_are_listed_by_subscription_the_newest_first(store: Store) -> None:
+    for number, (kind, subject) in enumerate(
+        ((JobKind.REPLAY, "s"), (JobKind.DRAIN, "s"), (JobKind.REPLAY, "t"), (JobKind.REPLAY, "s"))
+    ):
+        await store.add_job(make_job(kind, subject, job_id=f"rpl_{number}"))
+    await store.end_job(TENANT, "rpl_3", at=NOON)
+    assert [job.id for job in await store.replays(TENANT, "", before="", limit=10)] == ["rpl_3", "rpl_2", "rpl_0"]
+    assert [job.id for job in await store.replays(TENANT, "s", before="rpl_3", limit=10)] == ["rpl_0"]
+    assert [job.id for job in await store.replays(TENANT, "", before="", limit=1)] == ["rpl_3"]
+    assert await store.replays("nobody", "", before="", limit=10) == []
+
+
 async def test_a_job_that_was_ended_moves_no_more(store: Store) -> None:
     job = await store.add_job(make_job(JobKind.REPLAY, "s"))
     assert await store.end_job(TENANT, job.id, at=NOON)

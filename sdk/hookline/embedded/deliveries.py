@@ -40,6 +40,7 @@ class EmbeddedDeliveries(Deliveries):
         subscription_id: str = "",
         event_id: str = "",
         event_type: str = "",
+        replay_id: str = "",
         from_time: datetime | None = None,
         to_time: datetime | None = None,
         page_size: int = 100,
@@ -49,16 +50,26 @@ class EmbeddedDeliveries(Deliveries):
         """See `Deliveries`."""
         limit, before = page(page_size, page_token)
         start, end = span(from_time, to_time)
-        for field, value in (("subscription_id", subscription_id), ("event_id", event_id)):
+        for field, value in (("subscription_id", subscription_id), ("event_id", event_id), ("replay_id", replay_id)):
             if value:
                 known_id(value, field)
         if event_type:
             check_type(event_type, "event_type")
-        which = DeliveryFilter(
-            state=state, subscription_id=subscription_id, event_id=event_id, event_type=event_type, from_time=start, to_time=end
-        )
         engine = await self._door.engine()
-        found = await engine.store.deliveries(self._door.tenant(tenant), which, before=before, limit=limit)
+        name = self._door.tenant(tenant)
+        if replay_id and not subscription_id:  # its own subscription's lanes are all that has to be looked through
+            job = await engine.store.job(name, replay_id)
+            subscription_id = "" if job is None else job.subject
+        which = DeliveryFilter(
+            state=state,
+            subscription_id=subscription_id,
+            event_id=event_id,
+            event_type=event_type,
+            replay_id=replay_id,
+            from_time=start,
+            to_time=end,
+        )
+        found = await engine.store.deliveries(name, which, before=before, limit=limit)
         token = str(found[-1].pos) if len(found) == limit else ""
         return Page(items=tuple(await _held(engine, found)), next_page_token=token)
 

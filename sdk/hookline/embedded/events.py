@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from hookline.body.cel import ExpressionError, compile_filter
 from hookline.client import DEFAULT_REPLAY_RATE, Events
 from hookline.clock import moment, now_micros
-from hookline.embedded.door import Door, known_id, page, span
+from hookline.embedded.door import Door, known_id, page, page_after, span, token_after
 from hookline.embedded.repeat import repeatable
 from hookline.engine.router import ReplaySpec, replay_of
 from hookline.errors import InvalidArgument, NotFound, quoted
 from hookline.ids import REPLAY
-from hookline.model import Event, Page, Replay
+from hookline.model import DeliveryState, Event, Page, Replay
 from hookline.routing import is_pattern
 from hookline.store.protocol import EventFilter, Job, JobKind, Positioned
 from hookline.validation import check_type
@@ -80,6 +81,9 @@ class EmbeddedEvents(Events):
         to_time: datetime | None = None,
         new_webhook_ids: bool = False,
         max_per_second: int = DEFAULT_REPLAY_RATE,
+        states: Sequence[DeliveryState] = (),
+        without_delivery: bool = False,
+        filter: str = "",
         request_id: str = "",
         tenant: str = "",
     ) -> Replay:
@@ -98,6 +102,10 @@ class EmbeddedEvents(Events):
             raise InvalidArgument.of(
                 "max_per_second", f"{quoted(max_per_second)} is out of range; right is a whole number from 1 to {FASTEST_REPLAY}"
             )
+        _check_filter(filter)
+        for index, state in enumerate(states):
+            if not isinstance(state, DeliveryState):
+                raise InvalidArgument.of(f"states[{index}]", f"{quoted(state)} is no DeliveryState")
         subscription = await engine.store.subscription(name, known_id(subscription_id, "subscription_id"))
         if subscription is None:
             raise NotFound("subscription", subscription_id)
@@ -108,8 +116,13 @@ class EmbeddedEvents(Events):
             to_time=to_time or now,  # what comes later is delivered anyway
             new_webhook_ids=new_webhook_ids,
             max_per_second=max_per_second,
+            states=tuple(sorted(set(states))),
+            without_delivery=without_delivery,
+            filter=filter,
         )
         asked = (subscription_id, *event_types, str(from_time), str(to_time), str(new_webhook_ids), str(max_per_second))
+        if states or without_delivery or filter:
+            asked = (*asked, *map(str, states), str(without_delivery), filter)
         repeat = await repeatable(engine, name, "ReplayEvents", request_id, asked)
         if repeat.first is not None:
             return await self.get_replay(repeat.first, tenant=name)
@@ -138,9 +151,31 @@ class EmbeddedEvents(Events):
             raise NotFound("replay", replay_id)
         return replay_of(job)
 
+    async def list_replays(
+        self, *, subscription_id: str = "", page_size: int = 100, page_token: str = "", tenant: str = ""
+    ) -> Page[Replay]:
+        """See `Events`."""
+        limit, before = page_after(page_size, page_token)
+        if subscription_id:
+            known_id(subscription_id, "subscription_id")
+        engine = await self._door.engine()
+        found = await engine.store.replays(self._door.tenant(tenant), subscription_id, before=before, limit=limit)
+        return Page(items=tuple(map(replay_of, found)), next_page_token=token_after(found[-1].id) if len(found) == limit else "")
+
     async def cancel_replay(self, replay_id: str, *, tenant: str = "") -> Replay:
         """See `Events`."""
         await self.get_replay(replay_id, tenant=tenant)
         engine = await self._door.engine()
         await engine.store.end_job(self._door.tenant(tenant), replay_id, at=now_micros(engine.clock))
         return await self.get_replay(replay_id, tenant=tenant)
+
+
+def _check_filter(source: str) -> None:
+    """Raise InvalidArgument for what is no filter."""
+    if not isinstance(source, str):
+        raise InvalidArgument.of("filter", f"{quoted(source)} is no CEL expression")
+    if source:
+        try:
+            compile_filter(source)
+        except ExpressionError as error:
+            raise InvalidArgument.of("filter", error.message) from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hookline.errors import InvalidArgument, quoted
-from hookline.validation.text import is_whole
+from hookline.validation.text import check_tenant, is_whole
 
 DAY: Final = 86_400.0
 KIB: Final = 1024
@@ -45,11 +45,15 @@ class EngineConfig:
     """Ids and idempotency keys are remembered for at least so long."""
     tenant_weights: Mapping[str, int] = field(default_factory=dict)
     """How many turns a tenant has in a round when there is more to do than slots, and how many slots; 1 if it is not named."""
+    operator_tenant: str = ""
+    """The tenant that hears of every tenant's operational events, beside that tenant itself; empty for none."""
     allow_http_loopback: bool = False
     """Development: receivers on loopback, and http to them."""
 
     def __post_init__(self) -> None:
-        """Raise InvalidArgument for a weight that is none."""
+        """Raise InvalidArgument for a weight or a tenant that is none."""
+        if self.operator_tenant:
+            check_tenant(self.operator_tenant, "operator_tenant")
         for tenant, weight in self.tenant_weights.items():
             if not is_whole(weight) or not 1 <= weight <= HEAVIEST:
                 raise InvalidArgument.of(

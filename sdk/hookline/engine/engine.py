@@ -89,7 +89,7 @@ class Engine:
         self.dispatcher = Dispatcher(store, self.sender, config, self.clock, hooks)
         self.keeper = Keeper(store, lambda: self.node.id)
         self.node = Node(store, self.catalogue, self.dispatcher, self.keeper, config=config, clock=self.clock, heard=self._heard)
-        self.router = Router(store, self.catalogue, config, self.clock, self.ids)
+        self.router = Router(store, self.catalogue, config, self.clock, self.ids, admits=self.sender.preparation.admits)
         self.ingest = Ingest(
             store,
             self.catalogue,
@@ -100,7 +100,7 @@ class Engine:
             accepted=self._accepted,
             doubtful=self._doubtful,
         )
-        self.notices = Notices(self.ingest, self.catalogue, self._pass)
+        self.notices = Notices(self.ingest, self.catalogue, self._pass, operator=config.operator_tenant)
 
     async def start(self) -> None:
         """Open the store and, if this process delivers, join. Raises StoreError, Unavailable."""

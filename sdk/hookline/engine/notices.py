@@ -1,8 +1,9 @@
 """Operational events: what the operator of a subscription should hear of, by the same way as everything else.
 
-They are of the subscription's own tenant, have types that begin with `hookline.`, and go to the
-subscriptions that name such a type or `hookline.*`; to `*` they do not go. They beget none: what becomes of
-their deliveries is told by no other, nor what becomes of a subscription that takes nothing else.
+They are of the subscription's own tenant and, where the operator has one, of the operator's (`operator_tenant`) too.
+They have types that begin with `hookline.`, and go to the subscriptions that name such a type or `hookline.*`; to `*`
+they do not go. They beget none: what becomes of their deliveries is told by no other, nor what becomes of a
+subscription that takes nothing else.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from hookline.clock import moment
 from hookline.engine.catalogue import CatalogueCache
-from hookline.engine.ingest import Ingest
+from hookline.engine.ingest import EmitOutcome, Ingest
 from hookline.engine.lane import Lane
 from hookline.errors import HooklineError
 from hookline.lanes import subscription_of
@@ -41,8 +42,11 @@ class Notice(NamedTuple):
 class Notices:
     """Emits operational events, if somebody wants them."""
 
-    def __init__(self, ingest: Ingest, catalogue: CatalogueCache, later: Callable[[Coroutine[Any, Any, None]], None]) -> None:
-        """`later` runs something short beside."""
+    def __init__(
+        self, ingest: Ingest, catalogue: CatalogueCache, later: Callable[[Coroutine[Any, Any, None]], None], *, operator: str = ""
+    ) -> None:
+        """`later` runs something short beside. `operator` is the tenant that hears of all tenants; empty for none."""
+        self._operator = operator
         self._ingest = ingest
         self._catalogue = catalogue
         self._later = later
@@ -91,19 +95,32 @@ class Notices:
         self._emit(work.tenant, EXHAUSTED, data, f"{work.delivery_id}/{work.run}")
 
     def _emit(self, tenant: str, kind: str, data: dict[str, Any], key: str) -> None:
+        spec = EventSpec(
+            type=kind,
+            data=json.dumps({"tenant": tenant} | data).encode(),
+            source="urn:hookline:engine",
+            idempotency_key=f"{kind}/{key}",
+        )
         view = self._catalogue.known(tenant)
-        if view is None or not view.routes.match(kind):
-            return
-        spec = EventSpec(type=kind, data=json.dumps(data).encode(), source="urn:hookline:engine", idempotency_key=f"{kind}/{key}")
+        if view is not None and view.routes.match(kind):
+            self._queue(tenant, spec)
+        # The operator's catalogue may not be known here yet; one that is known and wants nothing is left alone.
+        theirs = self._catalogue.known(self._operator) if self._operator else None
+        if self._operator not in {"", tenant} and (theirs is None or theirs.routes.match(kind)):
+            self._queue(self._operator, spec)
+
+    def _queue(self, tenant: str, spec: EventSpec) -> None:
         if self._waiting >= MOST:
-            LOGGER.warning("the operational event %s is dropped: %d wait for the store already", kind, MOST)
+            LOGGER.warning("the operational event %s is dropped: %d wait for the store already", spec.type, MOST)
             return
         self._waiting += 1
         self._later(self._send(tenant, spec))
 
     async def _send(self, tenant: str, spec: EventSpec) -> None:
+        outcome: EmitOutcome | None = None
         try:
-            (outcome,) = await self._ingest.emit(tenant, (spec,), own=True)
+            if (await self._catalogue.get(tenant)).routes.match(spec.type):
+                (outcome,) = await self._ingest.emit(tenant, (spec,), own=True)
         except HooklineError as error:
             outcome = error
         finally:

@@ -1,8 +1,10 @@
 """What happens to an event before its request is made, for subscriptions that ask for it: shaping, and a token."""
 
 import asyncio
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
+from hookline.body.cel import Expression, ExpressionError, compile_filter
 from hookline.body.cel_process import Done, Kind
 from hookline.body.cel_values import ShapingError
 from hookline.body.shape import Shape, reshaped
@@ -12,6 +14,9 @@ from hookline.engine.evaluators import Evaluators
 from hookline.engine.target import Target
 from hookline.model import Event, OAuth2ClientCredentials
 from hookline.transport import Poster
+
+PATIENCE: Final = 30.0
+"""Seconds that the filter of a replay waits for its turn."""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -67,6 +72,16 @@ class Preparation:
             return reshaped(event, (await self._elsewhere(target, "transform", (shape.transform.source,), event)).data)
         return event
 
+    async def admits(self, key: tuple[str, str], source: str, event: Event) -> bool:
+        """Whether a filter that is no subscription's own is true of an event; False if it has no value for it."""
+        try:
+            expression = filter_of(source)
+            if expression.cheap(event):
+                return expression.admits(event)
+            return (await self._perform(key, "filter", (source,), event, PATIENCE)).admitted
+        except (ShapingError, ExpressionError):  # a newer version may have written what this one cannot read
+            return False
+
     async def close(self) -> None:
         """End what it has begun."""
         closing = [self._tokens.close()]
@@ -76,10 +91,18 @@ class Preparation:
 
     async def _elsewhere(self, target: Target, kind: Kind, sources: tuple[str, ...], event: Event) -> Done:
         """Do it in another process."""
+        return await self._perform(_key(target), kind, sources, event, target.subscription.timeout)
+
+    async def _perform(self, key: tuple[str, str], kind: Kind, sources: tuple[str, ...], event: Event, patience: float) -> Done:
         if self.evaluators is None:
             self.evaluators = Evaluators()
-        patience = target.subscription.timeout
-        return await self.evaluators.perform(_key(target), kind, sources, event, patience=patience)
+        return await self.evaluators.perform(key, kind, sources, event, patience=patience)
+
+
+@lru_cache(maxsize=64)
+def filter_of(source: str) -> Expression:
+    """A filter ready for use. Raises ExpressionError."""
+    return compile_filter(source)
 
 
 def _key(target: Target) -> tuple[str, str]:

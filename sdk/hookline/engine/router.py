@@ -8,6 +8,7 @@ last step ended.
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,7 +22,7 @@ from hookline.engine.target import Target
 from hookline.errors import HooklineError
 from hookline.ids import DELIVERY, MESSAGE, IdSource
 from hookline.lanes import lane_names
-from hookline.model import Replay, ReplayState
+from hookline.model import DeliveryState, Event, Replay, ReplayState
 from hookline.routing import matches
 from hookline.store.protocol import ClaimRequest, EventFilter, Job, JobDelivery, JobKind, LaneKey, Store
 
@@ -49,10 +50,15 @@ CROWDED: Final = 0.25
 """Seconds until a replay looks again that waits for its receiver."""
 HELD_UP: Final = SECOND // 10
 """Microseconds until a replay looks again that waits for a commit."""
+LOOKED_UP: Final = 50
+"""Events of which a replay asks at once how they stand."""
 LAST: Final = 2**63 - 1
 """Above every position."""
 IDLE_POLLS: Final = 5
 """Floor polls between looks when nobody calls."""
+
+Admits = Callable[[tuple[str, str], str, Event], Awaitable[bool]]
+"""Whether a filter (its source) is true of an event, for this tenant and subscription."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,14 @@ class ReplaySpec:
     to_time: datetime | None
     new_webhook_ids: bool
     max_per_second: int
+    states: tuple[DeliveryState, ...] = ()
+    without_delivery: bool = False
+    filter: str = ""
+
+    @property
+    def by_standing(self) -> bool:
+        """What became of an event at the subscription so far decides."""
+        return bool(self.states) or self.without_delivery
 
     def to_json(self) -> str:
         """The spec of a job."""
@@ -74,6 +88,9 @@ class ReplaySpec:
                 "to": None if self.to_time is None else micros(self.to_time),
                 "new_webhook_ids": self.new_webhook_ids,
                 "max_per_second": self.max_per_second,
+                "states": self.states,
+                "without_delivery": self.without_delivery,
+                "filter": self.filter,
             }
         )
 
@@ -87,6 +104,9 @@ class ReplaySpec:
             to_time=None if spec["to"] is None else moment(spec["to"]),
             new_webhook_ids=spec["new_webhook_ids"],
             max_per_second=spec.get("max_per_second", USUAL_RATE),
+            states=tuple(map(DeliveryState, spec.get("states", ()))),
+            without_delivery=spec.get("without_delivery", False),
+            filter=spec.get("filter", ""),
         )
 
 
@@ -108,14 +128,20 @@ def replay_of(job: Job) -> Replay:
         create_time=job.create_time,
         finish_time=job.finish_time,
         max_per_second=spec.max_per_second,
+        states=spec.states,
+        without_delivery=spec.without_delivery,
+        filter=spec.filter,
     )
 
 
 class Router:
     """Takes the steps of all jobs; runs as one task."""
 
-    def __init__(self, store: Store, catalogue: CatalogueCache, config: EngineConfig, clock: Clock, ids: IdSource) -> None:
-        """Nothing is read yet."""
+    def __init__(
+        self, store: Store, catalogue: CatalogueCache, config: EngineConfig, clock: Clock, ids: IdSource, *, admits: Admits
+    ) -> None:
+        """Nothing is read yet. `admits` asks the filter of a replay."""
+        self._admits = admits
         self._store = store
         self._catalogue = catalogue
         self._config = config
@@ -219,20 +245,26 @@ class Router:
         found = await self._store.scan(job.tenant, which, after=_place(job.cursor)[0], limit=limit)
         shape = view.filters.get(job.subject)
         deliveries: list[JobDelivery] = []
+        standings: Mapping[str, DeliveryState] = {}
         scanned, left = 0, FILTERS_OF_AN_EVENT
         for _, event in found:
             if len(deliveries) == most:
                 break
+            if spec.by_standing and scanned % LOOKED_UP == 0:
+                some = [event.id for _, event in found[scanned : scanned + LOOKED_UP]]
+                standings = await self._store.standings(job.tenant, job.subject, some)
             if left < SPAN_ON_THE_SPOT:
                 await asyncio.sleep(0)
                 left = FILTERS_OF_AN_EVENT
             scanned += 1
             self._typical += (len(event.data) + OVERHEAD - self._typical) // 8
-            wanted = any(matches(pattern, event.type) for pattern in spec.event_types)
-            if wanted and shape is not None:
+            if not any(matches(pattern, event.type) for pattern in spec.event_types):
+                continue
+            if shape is not None:
                 refused, left = shape.refuses(event, left)
-                wanted = not refused
-            if wanted:
+                if refused:
+                    continue
+            if await self._asked_for(job, spec, event, standings.get(event.id)):
                 webhook_id = self._ids.new(MESSAGE) if spec.new_webhook_ids else event.id
                 deliveries.append(JobDelivery(view.lane(job.subject, event), self._ids.new(DELIVERY), event.id, webhook_id))
         now = now_micros(self._clock)
@@ -263,6 +295,12 @@ class Router:
         names = lane_names(subscription.id, subscription.lanes)
         answers = await self._store.claim([ClaimRequest(LaneKey(subscription.tenant, name), None, room) for name in names])
         return any(answer.more for answer in answers)
+
+    async def _asked_for(self, job: Job, spec: ReplaySpec, event: Event, standing: DeliveryState | None) -> bool:
+        """Whether a replay wants an event of its types whose last delivery to its subscription stands so."""
+        if spec.by_standing and not (spec.without_delivery if standing is None else standing in spec.states):
+            return False
+        return not spec.filter or await self._admits((job.tenant, job.subject), spec.filter, event)
 
 
 def _place(cursor: str) -> tuple[int, int]:

@@ -178,7 +178,8 @@ class Replay:
     """A long-running, resumable job that delivers past events again.
 
     `new_webhook_ids`: receivers see new ids and so handle the events again; otherwise a receiver that
-    deduplicates ignores what it has had. At most `max_per_second` deliveries are queued a second.
+    deduplicates ignores what it has had. At most `max_per_second` deliveries are queued a second. `states`,
+    `without_delivery` and `filter` are as `Events.replay` has them.
     """
 
     tenant: str
@@ -194,3 +195,6 @@ class Replay:
     create_time: datetime
     finish_time: datetime | None = None
     max_per_second: int = 0
+    states: tuple[DeliveryState, ...] = ()
+    without_delivery: bool = False
+    filter: str = ""

@@ -6,7 +6,7 @@ from datetime import datetime
 from hookline import wire
 from hookline.client import DEFAULT_REPLAY_RATE, Events
 from hookline.ids import new_id
-from hookline.model import Event, Page, Replay
+from hookline.model import DeliveryState, Event, Page, Replay
 from hookline.remote.connection import Connection, answer
 from hookline_proto.v1 import event_service_pb2 as pb
 
@@ -61,6 +61,9 @@ class RemoteEvents(Events):
         to_time: datetime | None = None,
         new_webhook_ids: bool = False,
         max_per_second: int = DEFAULT_REPLAY_RATE,
+        states: Sequence[DeliveryState] = (),
+        without_delivery: bool = False,
+        filter: str = "",
         request_id: str = "",
         tenant: str = "",
     ) -> Replay:
@@ -74,6 +77,9 @@ class RemoteEvents(Events):
             to_time=wire.write_optional_time(to_time, "to_time"),
             new_webhook_ids=new_webhook_ids,
             max_per_second=max_per_second,
+            states=wire.write_states(states),
+            without_delivery=without_delivery,
+            filter=filter,
             request_id=request_id or new_id(REQUEST),
         )
         response = await self._connection.call(lambda stubs: stubs.events.ReplayEvents, request)
@@ -84,6 +90,22 @@ class RemoteEvents(Events):
         request = wire.build(pb.GetReplayRequest, tenant=tenant or self._connection.tenant, replay_id=replay_id)
         response = await self._connection.call(lambda stubs: stubs.events.GetReplay, request)
         return answer(wire.read_replay, response.replay)
+
+    async def list_replays(
+        self, *, subscription_id: str = "", page_size: int = 100, page_token: str = "", tenant: str = ""
+    ) -> Page[Replay]:
+        """Replays, newest first."""
+        request = wire.build(
+            pb.ListReplaysRequest,
+            tenant=tenant or self._connection.tenant,
+            subscription_id=subscription_id,
+            page_size=wire.write_page_size(page_size),
+            page_token=page_token,
+        )
+        response = await self._connection.call(lambda stubs: stubs.events.ListReplays, request)
+        return Page(
+            items=tuple(answer(wire.read_replay, replay) for replay in response.replays), next_page_token=response.next_page_token
+        )
 
     async def cancel_replay(self, replay_id: str, *, tenant: str = "") -> Replay:
         """Stop a replay."""

@@ -285,6 +285,7 @@ class DeliveryFilter:
     subscription_id: str = ""
     event_id: str = ""
     event_type: str = ""
+    replay_id: str = ""
     from_time: int | None = None
     to_time: int | None = None
 
@@ -459,6 +460,9 @@ class WorkQueue(Protocol):
     async def job(self, tenant: str, job_id: str) -> Job | None:
         """One job, finished or not."""
 
+    async def replays(self, tenant: str, subscription_id: str, *, before: str, limit: int) -> Sequence[Job]:
+        """Replays in falling order of their ids, below `before` if it is not empty; of any subscription if none is named."""
+
     async def add_job(self, job: Job, request: Repeatable | None = None) -> Job:
         """Begin a job; if `request` was made before, the job of then."""
 
@@ -528,6 +532,9 @@ class History(Protocol):
 
     async def deliveries(self, tenant: str, which: DeliveryFilter, *, before: int | None, limit: int) -> Sequence[StoredDelivery]:
         """Deliveries in falling position, below `before`."""
+
+    async def standings(self, tenant: str, subscription_id: str, event_ids: Sequence[str]) -> Mapping[str, DeliveryState]:
+        """The state of each event's last delivery to a subscription; events that have none are left out."""
 
     async def attempts(self, tenant: str, delivery_id: str) -> Sequence[Attempt]:
         """Attempts of a delivery, oldest first."""

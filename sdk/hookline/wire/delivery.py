@@ -1,6 +1,6 @@
 """Deliveries, attempts, changes and counts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from hookline.errors import HooklineError, InvalidArgument
@@ -63,6 +63,16 @@ def read_state_filter(value: int) -> DeliveryState | None:
 def write_state_filter(state: DeliveryState | None) -> int:
     """The number of the state to list."""
     return delivery_pb2.DELIVERY_STATE_UNSPECIFIED if state is None else write_enum(state, _STATE_NUMBERS, "state")
+
+
+def read_states(values: Iterable[int]) -> tuple[DeliveryState, ...]:
+    """The states of a request's `states`."""
+    return tuple(read_enum(value, _STATES, f"states[{index}]") for index, value in enumerate(values))
+
+
+def write_states(states: Iterable[DeliveryState]) -> list[int]:
+    """Their numbers."""
+    return [write_enum(state, _STATE_NUMBERS, f"states[{index}]") for index, state in enumerate(states)]
 
 
 def read_delivery(message: delivery_pb2.Delivery) -> Delivery:

@@ -7,6 +7,7 @@ from typing import Final
 from hookline.client import EmitOutcome
 from hookline.errors import HooklineError, InvalidArgument
 from hookline.model import JSON, NO_LABELS, EmitResult, Event, EventSpec, Replay, ReplayState
+from hookline.wire.delivery import read_states, write_states
 from hookline.wire.scalars import build, read_enum, read_time, write_enum, write_optional_time, write_time
 from hookline.wire.status import from_status, to_status
 from hookline_proto.v1 import event_pb2, replay_pb2
@@ -170,6 +171,9 @@ def read_replay(message: replay_pb2.Replay) -> Replay:
         create_time=read_time(message.create_time, "create_time"),
         finish_time=read_time(message.finish_time, "finish_time") if message.HasField("finish_time") else None,
         max_per_second=message.max_per_second,
+        states=read_states(message.states),
+        without_delivery=message.without_delivery,
+        filter=message.filter,
     )
 
 
@@ -190,4 +194,7 @@ def write_replay(replay: Replay) -> replay_pb2.Replay:
         create_time=write_time(replay.create_time, "create_time"),
         finish_time=write_optional_time(replay.finish_time, "finish_time"),
         max_per_second=replay.max_per_second,
+        states=write_states(replay.states),
+        without_delivery=replay.without_delivery,
+        filter=replay.filter,
     )

@@ -27,7 +27,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from hookline_proto.v1 import delivery_pb2 as hookline_dot_v1_dot_delivery__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"hookline/v1/delivery_service.proto\x12\x0bhookline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1ahookline/v1/delivery.proto\"9\n\x12GetDeliveryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\">\n\x13GetDeliveryResponse\x12\'\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x15.hookline.v1.Delivery\"\x94\x02\n\x15ListDeliveriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.hookline.v1.DeliveryState\x12\x17\n\x0fsubscription_id\x18\x03 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12\x12\n\nevent_type\x18\x05 \x01(\t\x12-\n\tfrom_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\t\"\\\n\x16ListDeliveriesResponse\x12)\n\ndeliveries\x18\x01 \x03(\x0b\x32\x15.hookline.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x13ListAttemptsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\">\n\x14ListAttemptsResponse\x12&\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x14.hookline.v1.Attempt\";\n\x14RetryDeliveryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\"@\n\x15RetryDeliveryResponse\x12\'\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x15.hookline.v1.Delivery\"C\n\x1b\x42\x61tchRetryDeliveriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x02 \x03(\t\"K\n\x1c\x42\x61tchRetryDeliveriesResponse\x12+\n\x08outcomes\x18\x01 \x03(\x0b\x32\x19.hookline.v1.RetryOutcome\"i\n\x0cRetryOutcome\x12)\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x15.hookline.v1.DeliveryH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"L\n\x15\x43\x61ncelDeliveryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"A\n\x16\x43\x61ncelDeliveryResponse\x12\'\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x15.hookline.v1.Delivery\"Q\n\x16WatchDeliveriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x17\n\x0fsubscription_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"\x82\x01\n\x17WatchDeliveriesResponse\x12-\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1b.hookline.v1.DeliveryChangeH\x00\x12-\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x17.hookline.v1.CheckpointH\x00\x42\t\n\x07message\")\n\x17GetDeliveryStatsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"E\n\x18GetDeliveryStatsResponse\x12)\n\x05stats\x18\x01 \x01(\x0b\x32\x1a.hookline.v1.DeliveryStats2\xf4\x05\n\x0f\x44\x65liveryService\x12P\n\x0bGetDelivery\x12\x1f.hookline.v1.GetDeliveryRequest\x1a .hookline.v1.GetDeliveryResponse\x12Y\n\x0eListDeliveries\x12\".hookline.v1.ListDeliveriesRequest\x1a#.hookline.v1.ListDeliveriesResponse\x12S\n\x0cListAttempts\x12 .hookline.v1.ListAttemptsRequest\x1a!.hookline.v1.ListAttemptsResponse\x12V\n\rRetryDelivery\x12!.hookline.v1.RetryDeliveryRequest\x1a\".hookline.v1.RetryDeliveryResponse\x12k\n\x14\x42\x61tchRetryDeliveries\x12(.hookline.v1.BatchRetryDeliveriesRequest\x1a).hookline.v1.BatchRetryDeliveriesResponse\x12Y\n\x0e\x43\x61ncelDelivery\x12\".hookline.v1.CancelDeliveryRequest\x1a#.hookline.v1.CancelDeliveryResponse\x12^\n\x0fWatchDeliveries\x12#.hookline.v1.WatchDeliveriesRequest\x1a$.hookline.v1.WatchDeliveriesResponse0\x01\x12_\n\x10GetDeliveryStats\x12$.hookline.v1.GetDeliveryStatsRequest\x1a%.hookline.v1.GetDeliveryStatsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"hookline/v1/delivery_service.proto\x12\x0bhookline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1ahookline/v1/delivery.proto\"9\n\x12GetDeliveryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\">\n\x13GetDeliveryResponse\x12\'\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x15.hookline.v1.Delivery\"\xa7\x02\n\x15ListDeliveriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.hookline.v1.DeliveryState\x12\x17\n\x0fsubscription_id\x18\x03 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12\x12\n\nevent_type\x18\x05 \x01(\t\x12-\n\tfrom_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\t\x12\x11\n\treplay_id\x18\n \x01(\t\"\\\n\x16ListDeliveriesResponse\x12)\n\ndeliveries\x18\x01 \x03(\x0b\x32\x15.hookline.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x13ListAttemptsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\">\n\x14ListAttemptsResponse\x12&\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x14.hookline.v1.Attempt\";\n\x14RetryDeliveryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\"@\n\x15RetryDeliveryResponse\x12\'\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x15.hookline.v1.Delivery\"C\n\x1b\x42\x61tchRetryDeliveriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x02 \x03(\t\"K\n\x1c\x42\x61tchRetryDeliveriesResponse\x12+\n\x08outcomes\x18\x01 \x03(\x0b\x32\x19.hookline.v1.RetryOutcome\"i\n\x0cRetryOutcome\x12)\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x15.hookline.v1.DeliveryH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"L\n\x15\x43\x61ncelDeliveryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"A\n\x16\x43\x61ncelDeliveryResponse\x12\'\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x15.hookline.v1.Delivery\"Q\n\x16WatchDeliveriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x17\n\x0fsubscription_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"\x82\x01\n\x17WatchDeliveriesResponse\x12-\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1b.hookline.v1.DeliveryChangeH\x00\x12-\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x17.hookline.v1.CheckpointH\x00\x42\t\n\x07message\")\n\x17GetDeliveryStatsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"E\n\x18GetDeliveryStatsResponse\x12)\n\x05stats\x18\x01 \x01(\x0b\x32\x1a.hookline.v1.DeliveryStats2\xf4\x05\n\x0f\x44\x65liveryService\x12P\n\x0bGetDelivery\x12\x1f.hookline.v1.GetDeliveryRequest\x1a .hookline.v1.GetDeliveryResponse\x12Y\n\x0eListDeliveries\x12\".hookline.v1.ListDeliveriesRequest\x1a#.hookline.v1.ListDeliveriesResponse\x12S\n\x0cListAttempts\x12 .hookline.v1.ListAttemptsRequest\x1a!.hookline.v1.ListAttemptsResponse\x12V\n\rRetryDelivery\x12!.hookline.v1.RetryDeliveryRequest\x1a\".hookline.v1.RetryDeliveryResponse\x12k\n\x14\x42\x61tchRetryDeliveries\x12(.hookline.v1.BatchRetryDeliveriesRequest\x1a).hookline.v1.BatchRetryDeliveriesResponse\x12Y\n\x0e\x43\x61ncelDelivery\x12\".hookline.v1.CancelDeliveryRequest\x1a#.hookline.v1.CancelDeliveryResponse\x12^\n\x0fWatchDeliveries\x12#.hookline.v1.WatchDeliveriesRequest\x1a$.hookline.v1.WatchDeliveriesResponse0\x01\x12_\n\x10GetDeliveryStats\x12$.hookline.v1.GetDeliveryStatsRequest\x1a%.hookline.v1.GetDeliveryStatsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,35 +39,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETDELIVERYRESPONSE']._serialized_start=196
   _globals['_GETDELIVERYRESPONSE']._serialized_end=258
   _globals['_LISTDELIVERIESREQUEST']._serialized_start=261
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=537
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=539
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=631
-  _globals['_LISTATTEMPTSREQUEST']._serialized_start=633
-  _globals['_LISTATTEMPTSREQUEST']._serialized_end=691
-  _globals['_LISTATTEMPTSRESPONSE']._serialized_start=693
-  _globals['_LISTATTEMPTSRESPONSE']._serialized_end=755
-  _globals['_RETRYDELIVERYREQUEST']._serialized_start=757
-  _globals['_RETRYDELIVERYREQUEST']._serialized_end=816
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=818
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=882
-  _globals['_BATCHRETRYDELIVERIESREQUEST']._serialized_start=884
-  _globals['_BATCHRETRYDELIVERIESREQUEST']._serialized_end=951
-  _globals['_BATCHRETRYDELIVERIESRESPONSE']._serialized_start=953
-  _globals['_BATCHRETRYDELIVERIESRESPONSE']._serialized_end=1028
-  _globals['_RETRYOUTCOME']._serialized_start=1030
-  _globals['_RETRYOUTCOME']._serialized_end=1135
-  _globals['_CANCELDELIVERYREQUEST']._serialized_start=1137
-  _globals['_CANCELDELIVERYREQUEST']._serialized_end=1213
-  _globals['_CANCELDELIVERYRESPONSE']._serialized_start=1215
-  _globals['_CANCELDELIVERYRESPONSE']._serialized_end=1280
-  _globals['_WATCHDELIVERIESREQUEST']._serialized_start=1282
-  _globals['_WATCHDELIVERIESREQUEST']._serialized_end=1363
-  _globals['_WATCHDELIVERIESRESPONSE']._serialized_start=1366
-  _globals['_WATCHDELIVERIESRESPONSE']._serialized_end=1496
-  _globals['_GETDELIVERYSTATSREQUEST']._serialized_start=1498
-  _globals['_GETDELIVERYSTATSREQUEST']._serialized_end=1539
-  _globals['_GETDELIVERYSTATSRESPONSE']._serialized_start=1541
-  _globals['_GETDELIVERYSTATSRESPONSE']._serialized_end=1610
-  _globals['_DELIVERYSERVICE']._serialized_start=1613
-  _globals['_DELIVERYSERVICE']._serialized_end=2369
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=556
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=558
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=650
+  _globals['_LISTATTEMPTSREQUEST']._serialized_start=652
+  _globals['_LISTATTEMPTSREQUEST']._serialized_end=710
+  _globals['_LISTATTEMPTSRESPONSE']._serialized_start=712
+  _globals['_LISTATTEMPTSRESPONSE']._serialized_end=774
+  _globals['_RETRYDELIVERYREQUEST']._serialized_start=776
+  _globals['_RETRYDELIVERYREQUEST']._serialized_end=835
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=837
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=901
+  _globals['_BATCHRETRYDELIVERIESREQUEST']._serialized_start=903
+  _globals['_BATCHRETRYDELIVERIESREQUEST']._serialized_end=970
+  _globals['_BATCHRETRYDELIVERIESRESPONSE']._serialized_start=972
+  _globals['_BATCHRETRYDELIVERIESRESPONSE']._serialized_end=1047
+  _globals['_RETRYOUTCOME']._serialized_start=1049
+  _globals['_RETRYOUTCOME']._serialized_end=1154
+  _globals['_CANCELDELIVERYREQUEST']._serialized_start=1156
+  _globals['_CANCELDELIVERYREQUEST']._serialized_end=1232
+  _globals['_CANCELDELIVERYRESPONSE']._serialized_start=1234
+  _globals['_CANCELDELIVERYRESPONSE']._serialized_end=1299
+  _globals['_WATCHDELIVERIESREQUEST']._serialized_start=1301
+  _globals['_WATCHDELIVERIESREQUEST']._serialized_end=1382
+  _globals['_WATCHDELIVERIESRESPONSE']._serialized_start=1385
+  _globals['_WATCHDELIVERIESRESPONSE']._serialized_end=1515
+  _globals['_GETDELIVERYSTATSREQUEST']._serialized_start=1517
+  _globals['_GETDELIVERYSTATSREQUEST']._serialized_end=1558
+  _globals['_GETDELIVERYSTATSRESPONSE']._serialized_start=1560
+  _globals['_GETDELIVERYSTATSRESPONSE']._serialized_end=1629
+  _globals['_DELIVERYSERVICE']._serialized_start=1632
+  _globals['_DELIVERYSERVICE']._serialized_end=2388
 # @@protoc_insertion_point(module_scope)

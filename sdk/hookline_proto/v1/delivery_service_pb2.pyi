@@ -86,6 +86,7 @@ class ListDeliveriesRequest(_message.Message):
     TO_TIME_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REPLAY_ID_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """"default" if empty."""
     state: _delivery_pb2.DeliveryState.ValueType
@@ -100,6 +101,8 @@ class ListDeliveriesRequest(_message.Message):
     """1 to 1,000; 100 if 0."""
     page_token: _builtins.str
     """next_page_token of the page before; the first page if empty. The filters must be the same."""
+    replay_id: _builtins.str
+    """Only those that this replay has queued; of any or none if empty."""
     @_builtins.property
     def from_time(self) -> _timestamp_pb2.Timestamp:
         """Only those created at this time or later."""
@@ -120,10 +123,11 @@ class ListDeliveriesRequest(_message.Message):
         to_time: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        replay_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "event_type", b"event_type", "from_time", b"from_time", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "subscription_id", b"subscription_id", "tenant", b"tenant", "to_time", b"to_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "event_type", b"event_type", "from_time", b"from_time", "page_size", b"page_size", "page_token", b"page_token", "replay_id", b"replay_id", "state", b"state", "subscription_id", b"subscription_id", "tenant", b"tenant", "to_time", b"to_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,49 +23,54 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from hookline_proto.v1 import delivery_pb2 as hookline_dot_v1_dot_delivery__pb2
 from hookline_proto.v1 import event_pb2 as hookline_dot_v1_dot_event__pb2
 from hookline_proto.v1 import replay_pb2 as hookline_dot_v1_dot_replay__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhookline/v1/event_service.proto\x12\x0bhookline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17hookline/v1/event.proto\x1a\x18hookline/v1/replay.proto\"I\n\x10\x45mitEventRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12%\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x16.hookline.v1.EventSpec\"<\n\x11\x45mitEventResponse\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.hookline.v1.EmitResult\"P\n\x16\x42\x61tchEmitEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12&\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x16.hookline.v1.EventSpec\"E\n\x17\x42\x61tchEmitEventsResponse\x12*\n\x08outcomes\x18\x01 \x03(\x0b\x32\x18.hookline.v1.EmitOutcome\"b\n\x17StreamEmitEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12%\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x16.hookline.v1.EventSpec\"W\n\x18StreamEmitEventsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12)\n\x07outcome\x18\x02 \x01(\x0b\x32\x18.hookline.v1.EmitOutcome\"3\n\x0fGetEventRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"5\n\x10GetEventResponse\x12!\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x12.hookline.v1.Event\"\xba\x01\n\x11ListEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12-\n\tfrom_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"Q\n\x12ListEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.hookline.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf4\x01\n\x13ReplayEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x17\n\x0fsubscription_id\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x03 \x03(\t\x12-\n\tfrom_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnew_webhook_ids\x18\x06 \x01(\x08\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x16\n\x0emax_per_second\x18\x08 \x01(\x05\";\n\x14ReplayEventsResponse\x12#\n\x06replay\x18\x01 \x01(\x0b\x32\x13.hookline.v1.Replay\"5\n\x10GetReplayRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\treplay_id\x18\x02 \x01(\t\"8\n\x11GetReplayResponse\x12#\n\x06replay\x18\x01 \x01(\x0b\x32\x13.hookline.v1.Replay\"8\n\x13\x43\x61ncelReplayRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\treplay_id\x18\x02 \x01(\t\";\n\x14\x43\x61ncelReplayResponse\x12#\n\x06replay\x18\x01 \x01(\x0b\x32\x13.hookline.v1.Replay2\xab\x05\n\x0c\x45ventService\x12J\n\tEmitEvent\x12\x1d.hookline.v1.EmitEventRequest\x1a\x1e.hookline.v1.EmitEventResponse\x12\\\n\x0f\x42\x61tchEmitEvents\x12#.hookline.v1.BatchEmitEventsRequest\x1a$.hookline.v1.BatchEmitEventsResponse\x12\x63\n\x10StreamEmitEvents\x12$.hookline.v1.StreamEmitEventsRequest\x1a%.hookline.v1.StreamEmitEventsResponse(\x01\x30\x01\x12G\n\x08GetEvent\x12\x1c.hookline.v1.GetEventRequest\x1a\x1d.hookline.v1.GetEventResponse\x12M\n\nListEvents\x12\x1e.hookline.v1.ListEventsRequest\x1a\x1f.hookline.v1.ListEventsResponse\x12S\n\x0cReplayEvents\x12 .hookline.v1.ReplayEventsRequest\x1a!.hookline.v1.ReplayEventsResponse\x12J\n\tGetReplay\x12\x1d.hookline.v1.GetReplayRequest\x1a\x1e.hookline.v1.GetReplayResponse\x12S\n\x0c\x43\x61ncelReplay\x12 .hookline.v1.CancelReplayRequest\x1a!.hookline.v1.CancelReplayResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhookline/v1/event_service.proto\x12\x0bhookline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ahookline/v1/delivery.proto\x1a\x17hookline/v1/event.proto\x1a\x18hookline/v1/replay.proto\"I\n\x10\x45mitEventRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12%\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x16.hookline.v1.EventSpec\"<\n\x11\x45mitEventResponse\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.hookline.v1.EmitResult\"P\n\x16\x42\x61tchEmitEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12&\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x16.hookline.v1.EventSpec\"E\n\x17\x42\x61tchEmitEventsResponse\x12*\n\x08outcomes\x18\x01 \x03(\x0b\x32\x18.hookline.v1.EmitOutcome\"b\n\x17StreamEmitEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12%\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x16.hookline.v1.EventSpec\"W\n\x18StreamEmitEventsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12)\n\x07outcome\x18\x02 \x01(\x0b\x32\x18.hookline.v1.EmitOutcome\"3\n\x0fGetEventRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"5\n\x10GetEventResponse\x12!\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x12.hookline.v1.Event\"\xba\x01\n\x11ListEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12-\n\tfrom_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"Q\n\x12ListEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.hookline.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xca\x02\n\x13ReplayEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x17\n\x0fsubscription_id\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x03 \x03(\t\x12-\n\tfrom_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnew_webhook_ids\x18\x06 \x01(\x08\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x16\n\x0emax_per_second\x18\x08 \x01(\x05\x12*\n\x06states\x18\t \x03(\x0e\x32\x1a.hookline.v1.DeliveryState\x12\x18\n\x10without_delivery\x18\n \x01(\x08\x12\x0e\n\x06\x66ilter\x18\x0b \x01(\t\";\n\x14ReplayEventsResponse\x12#\n\x06replay\x18\x01 \x01(\x0b\x32\x13.hookline.v1.Replay\"5\n\x10GetReplayRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\treplay_id\x18\x02 \x01(\t\"8\n\x11GetReplayResponse\x12#\n\x06replay\x18\x01 \x01(\x0b\x32\x13.hookline.v1.Replay\"d\n\x12ListReplaysRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x17\n\x0fsubscription_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"T\n\x13ListReplaysResponse\x12$\n\x07replays\x18\x01 \x03(\x0b\x32\x13.hookline.v1.Replay\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x13\x43\x61ncelReplayRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\treplay_id\x18\x02 \x01(\t\";\n\x14\x43\x61ncelReplayResponse\x12#\n\x06replay\x18\x01 \x01(\x0b\x32\x13.hookline.v1.Replay2\xfd\x05\n\x0c\x45ventService\x12J\n\tEmitEvent\x12\x1d.hookline.v1.EmitEventRequest\x1a\x1e.hookline.v1.EmitEventResponse\x12\\\n\x0f\x42\x61tchEmitEvents\x12#.hookline.v1.BatchEmitEventsRequest\x1a$.hookline.v1.BatchEmitEventsResponse\x12\x63\n\x10StreamEmitEvents\x12$.hookline.v1.StreamEmitEventsRequest\x1a%.hookline.v1.StreamEmitEventsResponse(\x01\x30\x01\x12G\n\x08GetEvent\x12\x1c.hookline.v1.GetEventRequest\x1a\x1d.hookline.v1.GetEventResponse\x12M\n\nListEvents\x12\x1e.hookline.v1.ListEventsRequest\x1a\x1f.hookline.v1.ListEventsResponse\x12S\n\x0cReplayEvents\x12 .hookline.v1.ReplayEventsRequest\x1a!.hookline.v1.ReplayEventsResponse\x12J\n\tGetReplay\x12\x1d.hookline.v1.GetReplayRequest\x1a\x1e.hookline.v1.GetReplayResponse\x12P\n\x0bListReplays\x12\x1f.hookline.v1.ListReplaysRequest\x1a .hookline.v1.ListReplaysResponse\x12S\n\x0c\x43\x61ncelReplay\x12 .hookline.v1.CancelReplayRequest\x1a!.hookline.v1.CancelReplayResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hookline_proto.v1.event_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EMITEVENTREQUEST']._serialized_start=132
-  _globals['_EMITEVENTREQUEST']._serialized_end=205
-  _globals['_EMITEVENTRESPONSE']._serialized_start=207
-  _globals['_EMITEVENTRESPONSE']._serialized_end=267
-  _globals['_BATCHEMITEVENTSREQUEST']._serialized_start=269
-  _globals['_BATCHEMITEVENTSREQUEST']._serialized_end=349
-  _globals['_BATCHEMITEVENTSRESPONSE']._serialized_start=351
-  _globals['_BATCHEMITEVENTSRESPONSE']._serialized_end=420
-  _globals['_STREAMEMITEVENTSREQUEST']._serialized_start=422
-  _globals['_STREAMEMITEVENTSREQUEST']._serialized_end=520
-  _globals['_STREAMEMITEVENTSRESPONSE']._serialized_start=522
-  _globals['_STREAMEMITEVENTSRESPONSE']._serialized_end=609
-  _globals['_GETEVENTREQUEST']._serialized_start=611
-  _globals['_GETEVENTREQUEST']._serialized_end=662
-  _globals['_GETEVENTRESPONSE']._serialized_start=664
-  _globals['_GETEVENTRESPONSE']._serialized_end=717
-  _globals['_LISTEVENTSREQUEST']._serialized_start=720
-  _globals['_LISTEVENTSREQUEST']._serialized_end=906
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=908
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=989
-  _globals['_REPLAYEVENTSREQUEST']._serialized_start=992
-  _globals['_REPLAYEVENTSREQUEST']._serialized_end=1236
-  _globals['_REPLAYEVENTSRESPONSE']._serialized_start=1238
-  _globals['_REPLAYEVENTSRESPONSE']._serialized_end=1297
-  _globals['_GETREPLAYREQUEST']._serialized_start=1299
-  _globals['_GETREPLAYREQUEST']._serialized_end=1352
-  _globals['_GETREPLAYRESPONSE']._serialized_start=1354
-  _globals['_GETREPLAYRESPONSE']._serialized_end=1410
-  _globals['_CANCELREPLAYREQUEST']._serialized_start=1412
-  _globals['_CANCELREPLAYREQUEST']._serialized_end=1468
-  _globals['_CANCELREPLAYRESPONSE']._serialized_start=1470
-  _globals['_CANCELREPLAYRESPONSE']._serialized_end=1529
-  _globals['_EVENTSERVICE']._serialized_start=1532
-  _globals['_EVENTSERVICE']._serialized_end=2215
+  _globals['_EMITEVENTREQUEST']._serialized_start=160
+  _globals['_EMITEVENTREQUEST']._serialized_end=233
+  _globals['_EMITEVENTRESPONSE']._serialized_start=235
+  _globals['_EMITEVENTRESPONSE']._serialized_end=295
+  _globals['_BATCHEMITEVENTSREQUEST']._serialized_start=297
+  _globals['_BATCHEMITEVENTSREQUEST']._serialized_end=377
+  _globals['_BATCHEMITEVENTSRESPONSE']._serialized_start=379
+  _globals['_BATCHEMITEVENTSRESPONSE']._serialized_end=448
+  _globals['_STREAMEMITEVENTSREQUEST']._serialized_start=450
+  _globals['_STREAMEMITEVENTSREQUEST']._serialized_end=548
+  _globals['_STREAMEMITEVENTSRESPONSE']._serialized_start=550
+  _globals['_STREAMEMITEVENTSRESPONSE']._serialized_end=637
+  _globals['_GETEVENTREQUEST']._serialized_start=639
+  _globals['_GETEVENTREQUEST']._serialized_end=690
+  _globals['_GETEVENTRESPONSE']._serialized_start=692
+  _globals['_GETEVENTRESPONSE']._serialized_end=745
+  _globals['_LISTEVENTSREQUEST']._serialized_start=748
+  _globals['_LISTEVENTSREQUEST']._serialized_end=934
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=936
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1017
+  _globals['_REPLAYEVENTSREQUEST']._serialized_start=1020
+  _globals['_REPLAYEVENTSREQUEST']._serialized_end=1350
+  _globals['_REPLAYEVENTSRESPONSE']._serialized_start=1352
+  _globals['_REPLAYEVENTSRESPONSE']._serialized_end=1411
+  _globals['_GETREPLAYREQUEST']._serialized_start=1413
+  _globals['_GETREPLAYREQUEST']._serialized_end=1466
+  _globals['_GETREPLAYRESPONSE']._serialized_start=1468
+  _globals['_GETREPLAYRESPONSE']._serialized_end=1524
+  _globals['_LISTREPLAYSREQUEST']._serialized_start=1526
+  _globals['_LISTREPLAYSREQUEST']._serialized_end=1626
+  _globals['_LISTREPLAYSRESPONSE']._serialized_start=1628
+  _globals['_LISTREPLAYSRESPONSE']._serialized_end=1712
+  _globals['_CANCELREPLAYREQUEST']._serialized_start=1714
+  _globals['_CANCELREPLAYREQUEST']._serialized_end=1770
+  _globals['_CANCELREPLAYRESPONSE']._serialized_start=1772
+  _globals['_CANCELREPLAYRESPONSE']._serialized_end=1831
+  _globals['_EVENTSERVICE']._serialized_start=1834
+  _globals['_EVENTSERVICE']._serialized_end=2599
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from hookline_proto.v1 import delivery_pb2 as _delivery_pb2
 from hookline_proto.v1 import event_pb2 as _event_pb2
 from hookline_proto.v1 import replay_pb2 as _replay_pb2
 import builtins as _builtins
@@ -323,6 +324,9 @@ class ReplayEventsRequest(_message.Message):
     NEW_WEBHOOK_IDS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     MAX_PER_SECOND_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    WITHOUT_DELIVERY_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """"default" if empty."""
     subscription_id: _builtins.str
@@ -339,6 +343,12 @@ class ReplayEventsRequest(_message.Message):
     """How many deliveries a second are queued at most, so that live traffic goes on beside them; 1 to 10,000.
     100 if 0.
     """
+    without_delivery: _builtins.bool
+    """Also, or with no states only, events that have no delivery to the subscription: it was made, or asked for them, later."""
+    filter: _builtins.str
+    """Only events for which this is true: CEL, as SubscriptionSpec.filter has it, which holds beside it. An event for
+    which it has no value is left out.
+    """
     @_builtins.property
     def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which event types, as in SubscriptionSpec; those of the subscription if empty."""
@@ -351,6 +361,13 @@ class ReplayEventsRequest(_message.Message):
     def to_time(self) -> _timestamp_pb2.Timestamp:
         """Only events accepted before this time; up to now if not set."""
 
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_delivery_pb2.DeliveryState.ValueType]:
+        """Only events whose last delivery to the subscription is in one of these states when the replay comes to them
+        (exhausted, say); of several deliveries of an event, as after a replay, the last one decides. In any state, or
+        without one, if empty.
+        """
+
     def __init__(
         self,
         *,
@@ -362,10 +379,13 @@ class ReplayEventsRequest(_message.Message):
         new_webhook_ids: _builtins.bool = ...,
         request_id: _builtins.str = ...,
         max_per_second: _builtins.int = ...,
+        states: _abc.Iterable[_delivery_pb2.DeliveryState.ValueType] | None = ...,
+        without_delivery: _builtins.bool = ...,
+        filter: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_types", b"event_types", "from_time", b"from_time", "max_per_second", b"max_per_second", "new_webhook_ids", b"new_webhook_ids", "request_id", b"request_id", "subscription_id", b"subscription_id", "tenant", b"tenant", "to_time", b"to_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_types", b"event_types", "filter", b"filter", "from_time", b"from_time", "max_per_second", b"max_per_second", "new_webhook_ids", b"new_webhook_ids", "request_id", b"request_id", "states", b"states", "subscription_id", b"subscription_id", "tenant", b"tenant", "to_time", b"to_time", "without_delivery", b"without_delivery"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -444,6 +464,68 @@ class GetReplayResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetReplayResponse: _TypeAlias = GetReplayResponse  # noqa: Y015
+
+@_typing.final
+class ListReplaysRequest(_message.Message):
+    """Asks for a page of replays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    SUBSCRIPTION_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """"default" if empty."""
+    subscription_id: _builtins.str
+    """Only those to this subscription; to any if empty."""
+    page_size: _builtins.int
+    """1 to 1,000; 100 if 0."""
+    page_token: _builtins.str
+    """next_page_token of the page before; the first page if empty. The filter must be the same."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        subscription_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "subscription_id", b"subscription_id", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReplaysRequest: _TypeAlias = ListReplaysRequest  # noqa: Y015
+
+@_typing.final
+class ListReplaysResponse(_message.Message):
+    """A page of replays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLAYS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    @_builtins.property
+    def replays(self) -> _containers.RepeatedCompositeFieldContainer[_replay_pb2.Replay]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        replays: _abc.Iterable[_replay_pb2.Replay] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "replays", b"replays"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReplaysResponse: _TypeAlias = ListReplaysResponse  # noqa: Y015
 
 @_typing.final
 class CancelReplayRequest(_message.Message):

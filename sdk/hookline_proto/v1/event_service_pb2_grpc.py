@@ -80,6 +80,11 @@ class EventServiceStub:
                 request_serializer=hookline_dot_v1_dot_event__service__pb2.GetReplayRequest.SerializeToString,
                 response_deserializer=hookline_dot_v1_dot_event__service__pb2.GetReplayResponse.FromString,
                 _registered_method=True)
+        self.ListReplays = channel.unary_unary(
+                '/hookline.v1.EventService/ListReplays',
+                request_serializer=hookline_dot_v1_dot_event__service__pb2.ListReplaysRequest.SerializeToString,
+                response_deserializer=hookline_dot_v1_dot_event__service__pb2.ListReplaysResponse.FromString,
+                _registered_method=True)
         self.CancelReplay = channel.unary_unary(
                 '/hookline.v1.EventService/CancelReplay',
                 request_serializer=hookline_dot_v1_dot_event__service__pb2.CancelReplayRequest.SerializeToString,
@@ -166,6 +171,13 @@ class EventServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReplays(self, request, context):
+        """Replays, newest first; of finished ones those that retention has kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelReplay(self, request, context):
         """Stops a replay; what it has queued stays queued. Safe to repeat.
 
@@ -212,6 +224,11 @@ def add_EventServiceServicer_to_server(servicer, server):
                     servicer.GetReplay,
                     request_deserializer=hookline_dot_v1_dot_event__service__pb2.GetReplayRequest.FromString,
                     response_serializer=hookline_dot_v1_dot_event__service__pb2.GetReplayResponse.SerializeToString,
+            ),
+            'ListReplays': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReplays,
+                    request_deserializer=hookline_dot_v1_dot_event__service__pb2.ListReplaysRequest.FromString,
+                    response_serializer=hookline_dot_v1_dot_event__service__pb2.ListReplaysResponse.SerializeToString,
             ),
             'CancelReplay': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelReplay,
@@ -419,6 +436,33 @@ class EventService:
             '/hookline.v1.EventService/GetReplay',
             hookline_dot_v1_dot_event__service__pb2.GetReplayRequest.SerializeToString,
             hookline_dot_v1_dot_event__service__pb2.GetReplayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReplays(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hookline.v1.EventService/ListReplays',
+            hookline_dot_v1_dot_event__service__pb2.ListReplaysRequest.SerializeToString,
+            hookline_dot_v1_dot_event__service__pb2.ListReplaysResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -80,6 +80,8 @@ class EventServiceStub:
 
     Errors: NOT_FOUND.
     """
+    ListReplays: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListReplaysRequest, _event_service_pb2.ListReplaysResponse]
+    """Replays, newest first; of finished ones those that retention has kept."""
     CancelReplay: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.CancelReplayRequest, _event_service_pb2.CancelReplayResponse]
     """Stops a replay; what it has queued stays queued. Safe to repeat.
 
@@ -138,6 +140,8 @@ class EventServiceAsyncStub(EventServiceStub):
 
     Errors: NOT_FOUND.
     """
+    ListReplays: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListReplaysRequest, _event_service_pb2.ListReplaysResponse]  # type: ignore[assignment]
+    """Replays, newest first; of finished ones those that retention has kept."""
     CancelReplay: _aio.UnaryUnaryMultiCallable[_event_service_pb2.CancelReplayRequest, _event_service_pb2.CancelReplayResponse]  # type: ignore[assignment]
     """Stops a replay; what it has queued stays queued. Safe to repeat.
 
@@ -235,6 +239,14 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: NOT_FOUND.
         """
+
+    @_abc_1.abstractmethod
+    def ListReplays(
+        self,
+        request: _event_service_pb2.ListReplaysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_service_pb2.ListReplaysResponse, _abc.Awaitable[_event_service_pb2.ListReplaysResponse]]:
+        """Replays, newest first; of finished ones those that retention has kept."""
 
     @_abc_1.abstractmethod
     def CancelReplay(

@@ -23,17 +23,18 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from hookline_proto.v1 import delivery_pb2 as hookline_dot_v1_dot_delivery__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18hookline/v1/replay.proto\x12\x0bhookline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x03\n\x06Replay\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x17\n\x0fsubscription_id\x18\x03 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x04 \x03(\t\x12-\n\tfrom_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnew_webhook_ids\x18\x07 \x01(\x08\x12\'\n\x05state\x18\x08 \x01(\x0e\x32\x18.hookline.v1.ReplayState\x12\x0f\n\x07scanned\x18\t \x01(\x03\x12\x10\n\x08replayed\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0emax_per_second\x18\r \x01(\x05*x\n\x0bReplayState\x12\x1c\n\x18REPLAY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14REPLAY_STATE_RUNNING\x10\x01\x12\x15\n\x11REPLAY_STATE_DONE\x10\x02\x12\x1a\n\x16REPLAY_STATE_CANCELLED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18hookline/v1/replay.proto\x12\x0bhookline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ahookline/v1/delivery.proto\"\xe3\x03\n\x06Replay\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x17\n\x0fsubscription_id\x18\x03 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x04 \x03(\t\x12-\n\tfrom_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnew_webhook_ids\x18\x07 \x01(\x08\x12\'\n\x05state\x18\x08 \x01(\x0e\x32\x18.hookline.v1.ReplayState\x12\x0f\n\x07scanned\x18\t \x01(\x03\x12\x10\n\x08replayed\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0emax_per_second\x18\r \x01(\x05\x12*\n\x06states\x18\x0e \x03(\x0e\x32\x1a.hookline.v1.DeliveryState\x12\x18\n\x10without_delivery\x18\x0f \x01(\x08\x12\x0e\n\x06\x66ilter\x18\x10 \x01(\t*x\n\x0bReplayState\x12\x1c\n\x18REPLAY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14REPLAY_STATE_RUNNING\x10\x01\x12\x15\n\x11REPLAY_STATE_DONE\x10\x02\x12\x1a\n\x16REPLAY_STATE_CANCELLED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hookline_proto.v1.replay_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPLAYSTATE']._serialized_start=474
-  _globals['_REPLAYSTATE']._serialized_end=594
-  _globals['_REPLAY']._serialized_start=75
-  _globals['_REPLAY']._serialized_end=472
+  _globals['_REPLAYSTATE']._serialized_start=588
+  _globals['_REPLAYSTATE']._serialized_end=708
+  _globals['_REPLAY']._serialized_start=103
+  _globals['_REPLAY']._serialized_end=586
 # @@protoc_insertion_point(module_scope)

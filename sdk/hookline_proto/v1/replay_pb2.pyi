@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from hookline_proto.v1 import delivery_pb2 as _delivery_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -69,6 +70,9 @@ class Replay(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     FINISH_TIME_FIELD_NUMBER: _builtins.int
     MAX_PER_SECOND_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    WITHOUT_DELIVERY_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose replay it is."""
     id: _builtins.str
@@ -87,6 +91,10 @@ class Replay(_message.Message):
     """How many deliveries were queued so far."""
     max_per_second: _builtins.int
     """How many deliveries a second are queued at most."""
+    without_delivery: _builtins.bool
+    """As in ReplayEventsRequest."""
+    filter: _builtins.str
+    """As in ReplayEventsRequest."""
     @_builtins.property
     def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which event types; those of the subscription if empty."""
@@ -107,6 +115,10 @@ class Replay(_message.Message):
     def finish_time(self) -> _timestamp_pb2.Timestamp:
         """When it was done or cancelled; not set while it runs."""
 
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_delivery_pb2.DeliveryState.ValueType]:
+        """As in ReplayEventsRequest."""
+
     def __init__(
         self,
         *,
@@ -123,10 +135,13 @@ class Replay(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         finish_time: _timestamp_pb2.Timestamp | None = ...,
         max_per_second: _builtins.int = ...,
+        states: _abc.Iterable[_delivery_pb2.DeliveryState.ValueType] | None = ...,
+        without_delivery: _builtins.bool = ...,
+        filter: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finish_time", b"finish_time", "from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "event_types", b"event_types", "finish_time", b"finish_time", "from_time", b"from_time", "id", b"id", "max_per_second", b"max_per_second", "new_webhook_ids", b"new_webhook_ids", "replayed", b"replayed", "scanned", b"scanned", "state", b"state", "subscription_id", b"subscription_id", "tenant", b"tenant", "to_time", b"to_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "event_types", b"event_types", "filter", b"filter", "finish_time", b"finish_time", "from_time", b"from_time", "id", b"id", "max_per_second", b"max_per_second", "new_webhook_ids", b"new_webhook_ids", "replayed", b"replayed", "scanned", b"scanned", "state", b"state", "states", b"states", "subscription_id", b"subscription_id", "tenant", b"tenant", "to_time", b"to_time", "without_delivery", b"without_delivery"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -260,6 +260,7 @@ def _engine_config(settings: Settings) -> EngineConfig:
         node_concurrency=settings.node_concurrency,
         max_data=settings.max_data_bytes,
         tenant_weights=settings.tenant_weights,
+        operator_tenant=settings.operator_tenant,
         disk_margin=settings.disk_margin_mb * MIB,
         grace=settings.drain_grace,
         retention=settings.retention_days * DAY,

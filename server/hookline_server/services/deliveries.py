@@ -37,6 +37,7 @@ class DeliveryServicer(delivery_service_pb2_grpc.DeliveryServiceServicer):
             subscription_id=request.subscription_id,
             event_id=request.event_id,
             event_type=request.event_type,
+            replay_id=request.replay_id,
             from_time=read_optional_time(request, "from_time"),
             to_time=read_optional_time(request, "to_time"),
             page_size=page_size(request.page_size),

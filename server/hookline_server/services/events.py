@@ -87,6 +87,9 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
             to_time=read_optional_time(request, "to_time"),
             new_webhook_ids=request.new_webhook_ids,
             max_per_second=request.max_per_second or DEFAULT_REPLAY_RATE,
+            states=wire.read_states(request.states),
+            without_delivery=request.without_delivery,
+            filter=request.filter,
             request_id=request.request_id,
             tenant=request.tenant,
         )
@@ -96,6 +99,20 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         """Answer with a replay's progress."""
         replay = await self._client.events.get_replay(request.replay_id, tenant=request.tenant)
         return event_service_pb2.GetReplayResponse(replay=wire.write_replay(replay))
+
+    async def ListReplays(
+        self, request: event_service_pb2.ListReplaysRequest, context: Context
+    ) -> event_service_pb2.ListReplaysResponse:
+        """Answer with a page of replays."""
+        page = await self._client.events.list_replays(
+            subscription_id=request.subscription_id,
+            page_size=page_size(request.page_size),
+            page_token=request.page_token,
+            tenant=request.tenant,
+        )
+        return event_service_pb2.ListReplaysResponse(
+            replays=[wire.write_replay(replay) for replay in page.items], next_page_token=page.next_page_token
+        )
 
     async def CancelReplay(
         self, request: event_service_pb2.CancelReplayRequest, context: Context

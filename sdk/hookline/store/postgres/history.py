@@ -1,5 +1,6 @@
 """What was, and what stands: deliveries, attempts, changes, counts."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from hookline.clock import moment
@@ -36,7 +37,7 @@ async def deliveries(pool: Pool, tenant: str, which: DeliveryFilter, before: int
     end = LAST if which.to_time is None else which.to_time
     pending = which.state in {None, DeliveryState.PENDING}
     finished = None if which.state is DeliveryState.PENDING else 0 if which.state is None else rows.NUMBERS[which.state]
-    args = (tenant, bound, start, end, which.event_type, pending, finished, limit)
+    args = (tenant, bound, start, end, which.event_type, pending, finished, limit, which.replay_id)
     if which.event_id:
         found = await pool.read(_SQL["of_event"], *args, which.event_id, which.subscription_id)
     elif which.subscription_id:
@@ -44,6 +45,12 @@ async def deliveries(pool: Pool, tenant: str, which: DeliveryFilter, before: int
     else:
         found = await pool.read(_SQL["of_tenant"], *args)
     return [rows.delivery(tenant, row) for row in found]
+
+
+async def standings(pool: Pool, tenant: str, subscription_id: str, event_ids: Sequence[str]) -> dict[str, DeliveryState]:
+    """The states of the last deliveries of these events to a subscription."""
+    found = await pool.read(_SQL["standings"], tenant, subscription_id, list(event_ids))
+    return {event: rows.STATES[state] for event, state in found}
 
 
 async def attempts(pool: Pool, tenant: str, delivery_id: str) -> list[Attempt]:

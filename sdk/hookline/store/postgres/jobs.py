@@ -29,6 +29,11 @@ async def one(pool: Pool, tenant: str, job_id: str) -> Job | None:
     return common.job(tuple(found[0])) if found else None
 
 
+async def replays(pool: Pool, tenant: str, subscription_id: str, before: str, limit: int) -> list[Job]:
+    """Replays, newest first."""
+    return [common.job(tuple(row)) for row in await pool.read(_SQL["replays"], tenant, subscription_id, before, limit)]
+
+
 async def add(pool: Pool, wakes: Wakes, job: Job, request: Repeatable | None, at: int) -> Job:
     """Begin a job, or find the one that this request began."""
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from hookline.clock import Clock, now_micros
 from hookline.errors import Closed, StoreError
-from hookline.model import Attempt, Event, EventType, Stats, Subscription
+from hookline.model import Attempt, DeliveryState, Event, EventType, Stats, Subscription
 from hookline.outbox import Outbox
 from hookline.store.postgres import (
     catalogue,
@@ -230,6 +230,10 @@ class PostgresStore:
         """One job, finished or not."""
         return await jobs.one(self._the.pool, tenant, job_id)
 
+    async def replays(self, tenant: str, subscription_id: str, *, before: str, limit: int) -> Sequence[Job]:
+        """Replays in falling order of their ids, below `before`."""
+        return await jobs.replays(self._the.pool, tenant, subscription_id, before, limit)
+
     async def add_job(self, job: Job, request: Repeatable | None = None) -> Job:
         """Begin a job; if `request` was made before, the job of then."""
         return await jobs.add(self._the.pool, self._the.wakes, job, request, self._now())
@@ -327,6 +331,10 @@ class PostgresStore:
     async def deliveries(self, tenant: str, which: DeliveryFilter, *, before: int | None, limit: int) -> Sequence[StoredDelivery]:
         """Deliveries in falling position, below `before`."""
         return await history.deliveries(self._the.pool, tenant, which, before, limit)
+
+    async def standings(self, tenant: str, subscription_id: str, event_ids: Sequence[str]) -> Mapping[str, DeliveryState]:
+        """The state of each event's last delivery to a subscription."""
+        return await history.standings(self._the.pool, tenant, subscription_id, event_ids)
 
     async def attempts(self, tenant: str, delivery_id: str) -> Sequence[Attempt]:
         """Attempts of a delivery, oldest first."""

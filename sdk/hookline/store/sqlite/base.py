@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from hookline.clock import Clock, now_micros
-from hookline.model import Attempt, Event, EventType, Stats, Subscription
+from hookline.model import Attempt, DeliveryState, Event, EventType, Stats, Subscription
 from hookline.outbox import Outbox
 from hookline.store.protocol import (
     Appended,
@@ -191,6 +191,10 @@ class SqlStore(ABC):
         """One job, finished or not."""
         return await self._read(jobs.one, tenant, job_id)
 
+    async def replays(self, tenant: str, subscription_id: str, *, before: str, limit: int) -> Sequence[Job]:
+        """Replays in falling order of their ids, below `before`."""
+        return await self._read(jobs.replays, tenant, subscription_id, before, limit)
+
     async def add_job(self, job: Job, request: Repeatable | None = None) -> Job:
         """Begin a job; if `request` was made before, the job of then."""
         return await self._write(jobs.add, job, request, self._now())
@@ -281,6 +285,10 @@ class SqlStore(ABC):
     async def deliveries(self, tenant: str, which: DeliveryFilter, *, before: int | None, limit: int) -> Sequence[StoredDelivery]:
         """Deliveries in falling position, below `before`."""
         return await self._read(history.deliveries, tenant, which, before, limit)
+
+    async def standings(self, tenant: str, subscription_id: str, event_ids: Sequence[str]) -> Mapping[str, DeliveryState]:
+        """The state of each event's last delivery to a subscription."""
+        return await self._read(history.standings, tenant, subscription_id, event_ids)
 
     async def attempts(self, tenant: str, delivery_id: str) -> Sequence[Attempt]:
         """Attempts of a delivery, oldest first."""

@@ -1,6 +1,7 @@
 """What was, and what stands: deliveries, attempts, changes, counts."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, Final
 
 from hookline.clock import moment
@@ -66,6 +67,18 @@ def _stored(tenant: str, row: rows.Row) -> StoredDelivery:
     return StoredDelivery(pos, found, lane)
 
 
+def standings(
+    connection: sqlite3.Connection, tenant: str, subscription_id: str, event_ids: Sequence[str]
+) -> dict[str, DeliveryState]:
+    """The states of the last deliveries of these events to a subscription."""
+    found: dict[str, DeliveryState] = {}
+    for event in event_ids:
+        row = connection.execute(_SQL["standing"], {"tenant": tenant, "event": event, "name": subscription_id}).fetchone()
+        if row is not None:
+            found[event] = _STATES[row[0]]
+    return found
+
+
 def deliveries(
     connection: sqlite3.Connection, tenant: str, which: DeliveryFilter, before: int | None, limit: int
 ) -> list[StoredDelivery]:
@@ -74,6 +87,7 @@ def deliveries(
         "tenant": tenant,
         "event": which.event_id,
         "type": which.event_type,
+        "replay": which.replay_id,
         "state": None if which.state is None else _NUMBERS[which.state],
         "from": -LAST if which.from_time is None else which.from_time,
         "to": LAST if which.to_time is None else which.to_time,

@@ -28,6 +28,12 @@ def one(source: sqlite3.Connection | sqlite3.Cursor, tenant: str, job_id: str) -
     return rows.job(row) if row else None
 
 
+def replays(connection: sqlite3.Connection, tenant: str, subscription_id: str, before: str, limit: int) -> list[Job]:
+    """Replays, newest first."""
+    names = {"tenant": tenant, "subject": subscription_id, "before": before, "limit": limit}
+    return [rows.job(row) for row in connection.execute(_SQL["replays"], names)]
+
+
 def add(tx: Transaction, job: Job, request: Repeatable | None, at: int) -> Job:
     """Begin a job, or find the one that this request began."""
     first = tx.recall(job.tenant, request)

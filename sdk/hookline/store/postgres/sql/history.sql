@@ -10,52 +10,52 @@ SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.s
 LIMIT 1;
 
 -- Lists: $1 tenant, $2 before, $3 created from, $4 to (excluded), $5 type or '', $6 with what is pending, $7 with what is finished in
--- this state (0: in any; NULL: not), $8 limit, $9 the lane or the event, $10 the lane or ''.
+-- this state (0: in any; NULL: not), $8 limit, $9 the replay or '', $10 the lane or the event, $11 the lane or ''.
 
 -- name: of_tenant
 SELECT * FROM (
   (SELECT r.* FROM hookline.lane l CROSS JOIN LATERAL (
     SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint AS state, '' AS reason, f.run, f.before AS attempts,
     NULL::bigint AS due, NULL::bigint AS finished
-    FROM hookline.fresh f WHERE f.tenant = $1 AND f.lane = l.name AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8) r
+    FROM hookline.fresh f WHERE f.tenant = $1 AND f.lane = l.name AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8) r
   WHERE $6 AND l.tenant = $1 AND l.owner IS NOT NULL ORDER BY r.pos DESC LIMIT $8)
   UNION ALL
   (SELECT r.* FROM hookline.lane l CROSS JOIN LATERAL (
     SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint, f.reason, f.run, f.before + f.attempts, f.due, NULL::bigint
-    FROM hookline.later f WHERE f.tenant = $1 AND f.lane = l.name AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8) r
+    FROM hookline.later f WHERE f.tenant = $1 AND f.lane = l.name AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8) r
   WHERE $6 AND l.tenant = $1 AND l.owner IS NOT NULL ORDER BY r.pos DESC LIMIT $8)
   UNION ALL
   (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
-  FROM hookline.done f WHERE $7::smallint IS NOT NULL AND $7 <= 1 AND ($7 = 0 OR f.state = $7) AND f.tenant = $1 AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
+  FROM hookline.done f WHERE $7::smallint IS NOT NULL AND $7 <= 1 AND ($7 = 0 OR f.state = $7) AND f.tenant = $1 AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8)
   UNION ALL
   (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
-  FROM hookline.done f WHERE $7 > 1 AND f.state = $7 AND f.state <> 1 AND f.tenant = $1 AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)) found
+  FROM hookline.done f WHERE $7 > 1 AND f.state = $7 AND f.state <> 1 AND f.tenant = $1 AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8)) found
 ORDER BY pos DESC LIMIT $8;
 
 -- name: of_lane    of all lanes of a subscription: its id, or its id, a slash and a number ('0' follows the slash)
 WITH w AS MATERIALIZED (
-  SELECT $9::text COLLATE "C" AS lane
-  UNION ALL SELECT l.name FROM hookline.lane l WHERE l.tenant = $1 AND l.name >= $9 || '/' AND l.name < $9 || '0')
+  SELECT $10::text COLLATE "C" AS lane
+  UNION ALL SELECT l.name FROM hookline.lane l WHERE l.tenant = $1 AND l.name >= $10 || '/' AND l.name < $10 || '0')
 SELECT * FROM (
   (SELECT r.* FROM w CROSS JOIN LATERAL (
     SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint AS state, '' AS reason, f.run, f.before AS attempts,
     NULL::bigint AS due, NULL::bigint AS finished
-    FROM hookline.fresh f WHERE f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8) r
+    FROM hookline.fresh f WHERE f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8) r
   WHERE $6 ORDER BY r.pos DESC LIMIT $8)
   UNION ALL
   (SELECT r.* FROM w CROSS JOIN LATERAL (
     SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint, f.reason, f.run, f.before + f.attempts, f.due, NULL::bigint
-    FROM hookline.later f WHERE f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8) r
+    FROM hookline.later f WHERE f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8) r
   WHERE $6 ORDER BY r.pos DESC LIMIT $8)
   UNION ALL
   (SELECT r.* FROM w CROSS JOIN LATERAL (
     SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
-    FROM hookline.done f WHERE $7::smallint IS NOT NULL AND $7 <= 1 AND ($7 = 0 OR f.state = $7) AND f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8) r
+    FROM hookline.done f WHERE $7::smallint IS NOT NULL AND $7 <= 1 AND ($7 = 0 OR f.state = $7) AND f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8) r
   ORDER BY r.pos DESC LIMIT $8)
   UNION ALL
   (SELECT r.* FROM w CROSS JOIN LATERAL (
     SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
-    FROM hookline.done f WHERE $7 > 1 AND f.state = $7 AND f.state <> 1 AND f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8) r
+    FROM hookline.done f WHERE $7 > 1 AND f.state = $7 AND f.state <> 1 AND f.tenant = $1 AND f.lane = w.lane AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8) r
   ORDER BY r.pos DESC LIMIT $8)) found
 ORDER BY pos DESC LIMIT $8;
 
@@ -63,17 +63,27 @@ ORDER BY pos DESC LIMIT $8;
 SELECT * FROM (
   (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint AS state, '' AS reason, f.run, f.before AS attempts,
     NULL::bigint AS due, NULL::bigint AS finished
-  FROM hookline.fresh f WHERE $6 AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR split_part(f.lane, '/', 1) = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
+  FROM hookline.fresh f WHERE $6 AND f.tenant = $1 AND f.event = $10 AND ($11 = '' OR split_part(f.lane, '/', 1) = $11) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8)
   UNION ALL
   (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, 0::smallint, f.reason, f.run, f.before + f.attempts, f.due, NULL::bigint
-  FROM hookline.later f WHERE $6 AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR split_part(f.lane, '/', 1) = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
+  FROM hookline.later f WHERE $6 AND f.tenant = $1 AND f.event = $10 AND ($11 = '' OR split_part(f.lane, '/', 1) = $11) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8)
   UNION ALL
   (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
-  FROM hookline.done f WHERE $7::smallint IS NOT NULL AND $7 <= 1 AND ($7 = 0 OR f.state = $7) AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR split_part(f.lane, '/', 1) = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)
+  FROM hookline.done f WHERE $7::smallint IS NOT NULL AND $7 <= 1 AND ($7 = 0 OR f.state = $7) AND f.tenant = $1 AND f.event = $10 AND ($11 = '' OR split_part(f.lane, '/', 1) = $11) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8)
   UNION ALL
   (SELECT f.pos, f.id, f.event, f.type, f.lane, f.webhook, f.created, f.replay, f.state, f.reason, f.run, f.attempts, NULL::bigint, f.finished
-  FROM hookline.done f WHERE $7 > 1 AND f.state = $7 AND f.state <> 1 AND f.tenant = $1 AND f.event = $9 AND ($10 = '' OR split_part(f.lane, '/', 1) = $10) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) ORDER BY f.pos DESC LIMIT $8)) found
+  FROM hookline.done f WHERE $7 > 1 AND f.state = $7 AND f.state <> 1 AND f.tenant = $1 AND f.event = $10 AND ($11 = '' OR split_part(f.lane, '/', 1) = $11) AND f.pos < $2 AND f.created >= $3 AND f.created < $4 AND ($5 = '' OR f.type = $5) AND ($9 = '' OR f.replay = $9) ORDER BY f.pos DESC LIMIT $8)) found
 ORDER BY pos DESC LIMIT $8;
+
+-- name: standings    of the last deliveries of the events $3 to the subscription $2
+SELECT w.event, r.state FROM unnest($3::text[]) w(event) CROSS JOIN LATERAL (
+  SELECT u.state FROM (
+    SELECT f.pos, 0::smallint AS state FROM hookline.fresh f WHERE f.tenant = $1 AND f.event = w.event AND split_part(f.lane, '/', 1) = $2
+    UNION ALL
+    SELECT f.pos, 0::smallint FROM hookline.later f WHERE f.tenant = $1 AND f.event = w.event AND split_part(f.lane, '/', 1) = $2
+    UNION ALL
+    SELECT f.pos, f.state FROM hookline.done f WHERE f.tenant = $1 AND f.event = w.event AND split_part(f.lane, '/', 1) = $2) u
+  ORDER BY u.pos DESC LIMIT 1) r;
 
 -- name: blocker    the first pending delivery of the same lane and ordering key, if it is an earlier one
 WITH d AS MATERIALIZED (

@@ -8,6 +8,11 @@ WHERE j.finished IS NULL ORDER BY j.tenant, e.pos, j.id;
 SELECT tenant, id, kind, subject, spec, cursor, scanned, added, cancelled, created, finished
 FROM hookline.job WHERE tenant = $1 AND id = $2;
 
+-- name: replays    ids are in the order of time
+SELECT tenant, id, kind, subject, spec, cursor, scanned, added, cancelled, created, finished
+FROM hookline.job WHERE tenant = $1 AND kind = 'replay' AND ($2 = '' OR subject = $2) AND ($3 = '' OR id < $3)
+ORDER BY id DESC LIMIT $4;
+
 -- name: add
 INSERT INTO hookline.job (tenant, id, kind, subject, spec, cursor, scanned, added, cancelled, created, finished)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);

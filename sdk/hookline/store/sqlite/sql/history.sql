@@ -37,21 +37,21 @@ SELECT no FROM lane WHERE tenant = ?;
 SELECT d.pos FROM delivery d JOIN event e ON e.pos = d.event
 LEFT JOIN done x ON x.tenant = d.tenant AND x.pos = d.pos
 WHERE d.tenant = :tenant AND d.pos < :before AND d.created >= :from AND d.created < :to
-  AND (:type = '' OR e.type = :type) AND (:state IS NULL OR ifnull(x.state, 0) = :state)
+  AND (:type = '' OR e.type = :type) AND (:replay = '' OR d.replay = :replay) AND (:state IS NULL OR ifnull(x.state, 0) = :state)
 ORDER BY d.pos DESC LIMIT :limit;
 
 -- name: of_lane
 SELECT d.pos FROM delivery d INDEXED BY delivery_lane JOIN event e ON e.pos = d.event
 LEFT JOIN done x ON x.tenant = d.tenant AND x.pos = d.pos
 WHERE d.lane = :lane AND d.tenant = :tenant AND d.pos < :before AND d.created >= :from AND d.created < :to
-  AND (:type = '' OR e.type = :type) AND (:state IS NULL OR ifnull(x.state, 0) = :state)
+  AND (:type = '' OR e.type = :type) AND (:replay = '' OR d.replay = :replay) AND (:state IS NULL OR ifnull(x.state, 0) = :state)
 ORDER BY d.pos DESC LIMIT :limit;
 
 -- name: of_event
 SELECT d.pos FROM event e CROSS JOIN delivery d ON d.event = e.pos
 LEFT JOIN done x ON x.tenant = d.tenant AND x.pos = d.pos
 WHERE e.tenant = :tenant AND e.id = :event AND d.pos < :before AND d.created >= :from AND d.created < :to
-  AND (:type = '' OR e.type = :type) AND (:state IS NULL OR ifnull(x.state, 0) = :state)
+  AND (:type = '' OR e.type = :type) AND (:replay = '' OR d.replay = :replay) AND (:state IS NULL OR ifnull(x.state, 0) = :state)
   AND (:lane IS NULL OR d.lane = :lane)
 ORDER BY d.pos DESC LIMIT :limit;
 
@@ -60,19 +60,25 @@ SELECT x.pos FROM done x INDEXED BY done_failed
 JOIN delivery d ON d.tenant = x.tenant AND d.pos = x.pos JOIN event e ON e.pos = d.event
 WHERE x.tenant = :tenant AND x.state = :state AND x.state <> 1 AND x.pos < :before
   AND d.created >= :from AND d.created < :to
-  AND (:type = '' OR e.type = :type) AND (:lane IS NULL OR d.lane = :lane)
+  AND (:type = '' OR e.type = :type) AND (:replay = '' OR d.replay = :replay) AND (:lane IS NULL OR d.lane = :lane)
 ORDER BY x.pos DESC LIMIT :limit;
 
 -- name: pending_fresh
 SELECT f.pos FROM fresh f JOIN delivery d ON d.tenant = :tenant AND d.pos = f.pos JOIN event e ON e.pos = d.event
-WHERE f.lane = :lane AND f.pos < :before AND d.created >= :from AND d.created < :to AND (:type = '' OR e.type = :type)
+WHERE f.lane = :lane AND f.pos < :before AND d.created >= :from AND d.created < :to AND (:type = '' OR e.type = :type) AND (:replay = '' OR d.replay = :replay)
 ORDER BY f.pos DESC LIMIT :limit;
 
 -- name: pending_later
 SELECT l.pos FROM later l INDEXED BY later_pos JOIN delivery d ON d.tenant = :tenant AND d.pos = l.pos
 JOIN event e ON e.pos = d.event
-WHERE l.lane = :lane AND l.pos < :before AND d.created >= :from AND d.created < :to AND (:type = '' OR e.type = :type)
+WHERE l.lane = :lane AND l.pos < :before AND d.created >= :from AND d.created < :to AND (:type = '' OR e.type = :type) AND (:replay = '' OR d.replay = :replay)
 ORDER BY l.pos DESC LIMIT :limit;
+
+-- name: standing    of an event's last delivery to a subscription
+SELECT ifnull(x.state, 0) FROM event e CROSS JOIN delivery d ON d.event = e.pos JOIN lane g ON g.no = d.lane
+LEFT JOIN done x ON x.tenant = d.tenant AND x.pos = d.pos
+WHERE e.tenant = :tenant AND e.id = :event AND (g.name = :name OR (g.name >= :name || '/' AND g.name < :name || '0'))
+ORDER BY d.pos DESC LIMIT 1;
 
 -- name: attempts
 SELECT d.id, e.id, g.name, c.run, c.next, c.state,

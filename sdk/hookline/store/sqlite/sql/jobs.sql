@@ -7,6 +7,11 @@ WHERE j.finished IS NULL ORDER BY j.tenant, e.pos, j.id;
 SELECT tenant, id, kind, subject, spec, cursor, scanned, added, cancelled, created, finished
 FROM job WHERE tenant = ? AND id = ?;
 
+-- name: replays    ids are in the order of time
+SELECT tenant, id, kind, subject, spec, cursor, scanned, added, cancelled, created, finished
+FROM job WHERE tenant = :tenant AND kind = 'replay' AND (:subject = '' OR subject = :subject) AND (:before = '' OR id < :before)
+ORDER BY id DESC LIMIT :limit;
+
 -- name: add
 INSERT INTO job (tenant, id, kind, subject, spec, cursor, scanned, added, cancelled, created, finished)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
