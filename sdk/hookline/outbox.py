@@ -63,6 +63,10 @@ _PLACES: Final = {
 DIALECTS: Final = tuple(_PLACES)
 POLL: Final = 0.1
 """Seconds between two looks at an outbox."""
+LARGEST_READ: Final = 8 * 1024 * 1024
+"""Bytes of data after which a read brings no more; the rest is read next."""
+UNREADABLE: Final = (ValueError, TypeError, ArithmeticError, RecursionError, InvalidArgument)
+"""What it may come to that is made of a row which somebody has written past our checks."""
 
 
 class Statement(NamedTuple):
@@ -137,18 +141,35 @@ def _more(event: EventSpec) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
-    """A committed event; `place` is known to its outbox alone."""
+    """A committed event; `place` is known to its outbox alone. With a `problem` nothing can be made of it."""
 
     tenant: str
     place: tuple[int, int]
     event: EventSpec
+    problem: str = ""
+
+
+def unreadable(tenant: str, place: tuple[int, int], event_id: str, error: Exception) -> OutboxRow:
+    """A row of which no event can be made."""
+    problem = f"it cannot be read: {error or type(error).__name__}; right is what outbox.statement or hookline.emit writes"
+    return OutboxRow(tenant=tenant, place=place, event=EventSpec(type="", data=b"", id=event_id), problem=problem)
+
+
+class Batch(NamedTuple):
+    """What a read brought, and whether it left something that it could have brought."""
+
+    rows: list[OutboxRow]
+    more: bool
 
 
 class Outbox(Protocol):
     """Where committed events wait until they are accepted. Several readers may share one."""
 
-    async def read(self, limit: int) -> list[OutboxRow]:
-        """Up to `limit` events that committed, in order. Raises Unavailable."""
+    async def open(self, max_data: int) -> None:
+        """Before the first read: no event with more than `max_data` bytes of data is accepted. Raises Unavailable."""
+
+    async def read(self, limit: int) -> Batch:
+        """Up to `limit` events that committed, in order, and no more than about `LARGEST_READ` bytes. Raises Unavailable."""
 
     async def remove(self, rows: list[OutboxRow]) -> None:
         """These are accepted."""
@@ -180,7 +201,10 @@ class SqliteOutbox:
                 "which hookline.outbox.SCHEMA makes"
             ) from error
 
-    async def read(self, limit: int) -> list[OutboxRow]:
+    async def open(self, max_data: int) -> None:
+        """See `Outbox`; here the statement is all that could refuse anything, and it knows nothing of this."""
+
+    async def read(self, limit: int) -> Batch:
         """See `Outbox`. Raises StoreError if the file is no database."""
         return await asyncio.to_thread(self._read, limit)
 
@@ -197,22 +221,29 @@ class SqliteOutbox:
     def restart(self) -> None:
         """See `Outbox`; here every read does."""
 
-    def _read(self, limit: int) -> list[OutboxRow]:
+    def _read(self, limit: int) -> Batch:
         if not self._path.exists():
-            return []
+            return Batch([], more=False)
+        rows: list[OutboxRow] = []
+        size = 0
         try:
             with contextlib.closing(self._connect()) as connection:
-                found = connection.execute(
+                for found in connection.execute(
                     "SELECT no, tenant, id, type, data, more FROM hookline_outbox WHERE refused IS NULL ORDER BY no LIMIT ?",
                     (limit,),
-                ).fetchall()
+                ):
+                    row = _row(found)
+                    rows.append(row)
+                    size += len(row.event.data)
+                    if size > LARGEST_READ:
+                        return Batch(rows, more=True)
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
-                return []
+                return Batch([], more=False)
             raise StoreError(f"the outbox {self._path} cannot be read: {error}") from error
         except sqlite3.DatabaseError as error:
             raise StoreError(f"the outbox {self._path} cannot be read: {error}") from error
-        return [_row(row) for row in found]
+        return Batch(rows, len(rows) == limit)
 
     def _change(self, sql: str, values: list[tuple[Any, ...]]) -> None:
         try:
@@ -227,22 +258,26 @@ class SqliteOutbox:
 
 def _row(row: tuple[Any, ...]) -> OutboxRow:
     no, tenant, event_id, kind, data, text = row
-    more = json.loads(text)
-    spec = EventSpec(
-        type=kind,
-        data=data,
-        id=event_id,
-        source=more.get("source", ""),
-        subject=more.get("subject", ""),
-        time=_moment(more.get("time")),
-        data_content_type=more.get("data_content_type", ""),
-        data_schema=more.get("data_schema", ""),
-        labels=more.get("labels", NO_LABELS),
-        idempotency_key=more.get("idempotency_key", ""),
-        ordering_key=more.get("ordering_key", ""),
-        not_before_time=_moment(more.get("not_before_time")),
-        traceparent=more.get("traceparent", ""),
-    )
+    try:
+        check_tenant(tenant)
+        more = json.loads(text)
+        spec = EventSpec(
+            type=kind,
+            data=memoryview(data).tobytes(),
+            id=event_id,
+            source=more.get("source", ""),
+            subject=more.get("subject", ""),
+            time=_moment(more.get("time")),
+            data_content_type=more.get("data_content_type", ""),
+            data_schema=more.get("data_schema", ""),
+            labels=more.get("labels", NO_LABELS),
+            idempotency_key=more.get("idempotency_key", ""),
+            ordering_key=more.get("ordering_key", ""),
+            not_before_time=_moment(more.get("not_before_time")),
+            traceparent=more.get("traceparent", ""),
+        )
+    except (*UNREADABLE, AttributeError) as error:
+        return unreadable(str(tenant), (0, no), str(event_id), error)
     return OutboxRow(tenant=tenant, place=(0, no), event=spec)
 
 

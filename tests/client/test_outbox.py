@@ -99,6 +99,26 @@ async def test_what_is_refused_stays_with_its_reason_and_holds_up_nothing(shop: 
     assert "same" in reason
 
 
+async def test_rows_of_which_no_event_can_be_made_stay_with_a_reason_and_hold_up_nothing(shop: Path, tmp_path: Path) -> None:
+    insert = "INSERT INTO hookline_outbox (tenant, id, type, data, more) VALUES (?, ?, 'a.b', ?, ?)"
+    rows = [
+        ("acme", "no-json", b"1", "{"),
+        ("acme", "no-object", b"1", "[]"),
+        ("acme", "no-time", b"1", '{"time": "soon"}'),
+        ("acme", "no-labels", b"1", '{"labels": {"a": 1}}'),
+        ("acme", "text", "1", "{}"),
+        ("No Tenant", "no-tenant", b"1", "{}"),
+    ]
+    with contextlib.closing(sqlite3.connect(shop)) as connection:
+        with connection:
+            connection.executemany(insert, rows)
+            emit(connection, EventSpec(type="a.b", data=b"3", id="good"))
+        async with hookline.open(tmp_path / "store.db", tenant="acme", outbox=shop) as client:
+            await until_empty(shop)
+            assert [event.id for event in (await client.events.list()).items] == ["good"]
+        assert connection.execute("SELECT count(*) FROM hookline_outbox WHERE refused <> ''").fetchone() == (len(rows),)
+
+
 @pytest.mark.parametrize("dialect", outbox.DIALECTS)
 def test_a_statement_has_a_place_for_each_parameter_and_the_data_byte_for_byte(dialect: str) -> None:
     sql, parameters = outbox.statement(FULL, dialect, tenant="acme")

@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from postgres.server import Server, free_port, on_loop
+from postgres.server import Server, free_port, on_loop, programs
 from store.making import Yard, make_event
 
 from hookline.clock import SystemClock
@@ -129,6 +131,40 @@ def test_what_is_printed_makes_the_same_schema(shared: Server) -> None:
     on_loop(run)
     assert _schema(shared, database) == _schema(shared, shared.database())
     assert print_migrations(migrations.VERSION) == ""
+
+
+def psql(url: str, script: str) -> subprocess.CompletedProcess[str]:
+    """As a DBA runs what was printed, without ON_ERROR_STOP."""
+    found = [shutil.which("psql"), *(str(path) for path in [programs() / "psql"] if path.is_file())]
+    program = next((path for path in found if path), None)
+    if program is None:
+        pytest.skip("psql is not installed (Debian: apt-get install postgresql-client)")
+    return subprocess.run([program, "-X", "-q", url], input=script, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_what_is_printed_makes_nothing_of_a_schema_that_failed(shared: Server) -> None:
+    database = shared.empty_database()
+    failing = print_migrations().replace("CREATE TABLE hookline.tenant (", "SELECT 1/0; CREATE TABLE hookline.tenant (", 1)
+    done = psql(shared.url(database), failing)
+    assert "division by zero" in done.stderr
+    assert "this makes schema 2 of schema 1, and here is schema 0" in done.stderr
+    assert shared.sql("SELECT FROM pg_namespace WHERE nspname = 'hookline'", database=database) == []
+    assert "ERROR" not in psql(shared.url(database), print_migrations()).stderr
+    assert _schema(shared, database) == _schema(shared, shared.database())
+
+
+def test_what_is_printed_changes_nothing_the_second_time(shared: Server) -> None:
+    database = shared.database()
+    done = psql(shared.url(database), print_migrations())
+    assert f"this makes schema 1 of schema 0, and here is schema {migrations.VERSION}" in done.stderr
+    versions = shared.sql("SELECT version FROM hookline.migration ORDER BY 1", database=database)
+    assert versions == [(number,) for number in migrations.MIGRATIONS]
+
+
+async def test_a_database_that_lacks_tables_of_its_version_is_refused_with_their_names(shared: Server) -> None:
+    database = shared.database()
+    shared.sql("DROP TABLE hookline.tally, hookline.lane", database=database)
+    assert "the tables lane, tally are not there" in await refused(shared.url(database))
 
 
 async def test_work_of_the_first_schema_is_still_there_after_the_migrations(shared: Server) -> None:

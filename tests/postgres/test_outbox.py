@@ -1,24 +1,32 @@
 """The SQL door: an event emitted in the caller's transaction exists exactly when that commits."""
 
 import asyncio
+import contextlib
+import itertools
 import pickle
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 import pytest
-from hypothesis import given, settings
+from client.receiver import Receiver
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from postgres.server import server
 
 import hookline
-from hookline import outbox
+from hookline import EngineConfig, SubscriptionSpec, outbox
 from hookline.clock import SystemClock
 from hookline.embedded import EmbeddedClient
+from hookline.errors import ResourceExhausted
 from hookline.model import EventSpec
+from hookline.outbox import LARGEST_READ
 from hookline.store.postgres.address import Address
 from hookline.store.postgres.store import PostgresStore
 
@@ -192,7 +200,7 @@ async def test_nothing_is_passed_over_while_many_transactions_begin_and_end_betw
         last = False
         while not last:
             last = ended.is_set()
-            rows = await reader.read(500)
+            rows = (await reader.read(500)).rows
             found += [row.event.id for row in rows]
             await reader.remove(rows)
         await store.close()
@@ -259,6 +267,100 @@ async def test_what_cannot_be_accepted_is_kept_aside_with_its_reason() -> None:
     await connection.close()
 
 
+UNREADABLE = """\
+INSERT INTO hookline.outbox (tenant, xid, id, type, data, content_type, data_schema, source, subject, time, labels, idempotency_key,
+  ordering_key, not_before, traceparent, at)
+VALUES ('acme', pg_current_xact_id()::text::bigint, $1, 'a.b', '{}', '', '', '', '', $2::text::timestamptz, $3, '', '',
+  $4::text::timestamptz, '', now())"""
+
+
+async def test_a_row_of_which_no_event_can_be_made_is_kept_aside_and_holds_up_nobody() -> None:
+    """As `hookline.emit` let some through before schema 3."""
+    database = server().database()
+    connection = await asyncpg.connect(server().url(database))
+    for number, row in enumerate(
+        [
+            ("0044-03-15 00:00+00 BC", None, None),
+            ("infinity", None, None),
+            (None, None, "-infinity"),
+            ("20000-01-01 00:00+00", None, None),
+            (None, "[" * 20_000, None),
+            (None, "[1]", None),
+            (None, '{"a": 1}', None),
+        ]
+    ):
+        await connection.execute(UNREADABLE, f"bad-{number}", *row)
+    await connection.execute(
+        "SELECT hookline.emit('other', 'a.b', '{}', \"time\" => '2024-02-29 12:34:56.789012+00', id => 'good')"
+    )
+    async with opened(database) as client:
+        await until(lambda: emptied(server().url(database)))
+        event = await client.events.get("good", tenant="other")
+    assert event.time == datetime(2024, 2, 29, 12, 34, 56, 789012, tzinfo=UTC)
+    assert await connection.fetchval("SELECT count(*) FROM hookline.outbox_refused WHERE reason <> ''") == 7
+    await connection.close()
+
+
+async def test_large_rows_are_taken_beside_others_who_fill_what_may_wait() -> None:
+    database = server().database()
+    connection = await asyncpg.connect(server().url(database))
+    await connection.execute(
+        "SELECT hookline.emit('acme', 'big.one', to_jsonb(repeat('x', 100000)), id => 'big-' || n) FROM generate_series(1, 40) n"
+    )
+    ended = asyncio.Event()
+
+    async def fill(client: EmbeddedClient) -> None:
+        while not ended.is_set():
+            with contextlib.suppress(ResourceExhausted):
+                await client.emit("small.one", b"1" * 30_000)
+            await asyncio.sleep(0)
+
+    config = EngineConfig(max_unacknowledged_bytes=100_000)
+    async with hookline.open(server().url(database), tenant="acme", config=config) as client, asyncio.TaskGroup() as tasks:
+        for _ in range(4):
+            tasks.create_task(fill(client))
+        await until(lambda: emptied(server().url(database)))
+        ended.set()
+    assert await connection.fetchval("SELECT count(*) FROM hookline.event WHERE type = 'big.one'") == 40
+    await connection.close()
+
+
+async def test_a_read_brings_a_bounded_number_of_bytes_and_says_that_there_is_more() -> None:
+    url = server().url(server().database())
+    store = PostgresStore(Address.parse(url), SystemClock(), floor=None)
+    await store.open()
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "SELECT hookline.emit('acme', 'a.b', to_jsonb(repeat('x', 250000)), id => n::text) FROM generate_series(1, 50) n"
+    )
+    (reader,) = await store.outboxes()
+    found: list[str] = []
+    more = True
+    while more:
+        rows, more = await reader.read(500)
+        assert sum(len(row.event.data) for row in rows) <= LARGEST_READ + 250_002
+        found += [row.event.id for row in rows]
+        await reader.remove(rows)
+    assert found == [str(number) for number in range(1, 51)]
+    await connection.close()
+    await store.close()
+
+
+async def test_the_door_refuses_what_is_larger_than_the_servers_accept() -> None:
+    database = server().database()
+    connection = await asyncpg.connect(server().url(database))
+
+    async def refused(size: int) -> str:
+        with pytest.raises(asyncpg.InvalidParameterValueError) as caught:
+            await connection.execute("SELECT hookline.emit('acme', 'a.b', to_jsonb(repeat('x', $1)))", size)
+        return str(caught.value)
+
+    assert await refused(300_000) == "hookline.emit: data has 300002 bytes; right are at most 262144"
+    async with hookline.open(server().url(database), tenant="acme", config=EngineConfig(max_data=1_000)):
+        await until(lambda: connection.fetchval("SELECT value = 1000 FROM hookline.setting WHERE name = 'max_data'"))
+    assert "right are at most 1000" in await refused(1_000)
+
+
 @pytest.mark.parametrize(
     ("call", "state", "named"),
     [
@@ -319,41 +421,72 @@ STEPS = st.lists(
 )
 
 
-@given(steps=STEPS)
-@settings(max_examples=20)
-async def test_exactly_what_was_committed_is_accepted_whatever_the_interleaving(steps: list[tuple[int, str]]) -> None:
-    database = server().database()
-    url = server().url(database)
-    connections = [await asyncpg.connect(url) for _ in range(3)]
+@dataclass
+class Shop:
+    """An application's own connections, and a receiver of what they commit."""
+
+    connections: list[Any]
+    receiver: Receiver
+    committed: set[str] = field(default_factory=set)
+    names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[Shop]:
+    url = server().url(server().database())
+    made = Shop([await asyncpg.connect(url) for _ in range(3)], Receiver())
+    await made.receiver.start()
+    async with hookline.open(url, config=EngineConfig(allow_http_loopback=True), tenant="acme") as client:
+        await client.subscriptions.create(SubscriptionSpec(url=made.receiver.url("/")))
+        yield made
+    for connection in made.connections:
+        await connection.close()
+    await made.receiver.stop()
+
+
+async def interleaved(connections: list[Any], steps: list[tuple[int, str]], name: str) -> set[str]:
+    """Do the steps; the ids of the events that were committed. What is left open is rolled back."""
     open_: list[list[list[str]] | None] = [None, None, None]  # per connection: what was emitted since each savepoint
     committed: set[str] = set()
-    async with opened(database) as client:
-        for number, (which, step) in enumerate(steps):
-            connection, levels = connections[which], open_[which]
-            if levels is None:
-                await connection.execute("BEGIN")
-                levels = open_[which] = [[]]
-            match step:
-                case "emit":
-                    await connection.execute(f"SELECT hookline.emit('acme', 'a.b', '{number}', id => 'event-{number}')")
-                    levels[-1].append(f"event-{number}")
-                case "savepoint":
-                    await connection.execute(f"SAVEPOINT s{len(levels)}")
-                    levels.append([])
-                case "back" if len(levels) > 1:
-                    await connection.execute(f"ROLLBACK TO s{len(levels) - 1}; RELEASE s{len(levels) - 1}")
-                    levels.pop()
-                case "commit":
-                    await connection.execute("COMMIT")
-                    committed |= {event for level in levels for event in level}
-                    open_[which] = None
-                case "rollback":
-                    await connection.execute("ROLLBACK")
-                    open_[which] = None
-        for connection in connections:
-            await connection.close()
-        await until(lambda: emptied(url))
-        assert {event.id for event in await emitted(client)} == committed
+    for number, (which, step) in enumerate([*steps, (0, "rollback"), (1, "rollback"), (2, "rollback")]):
+        connection, levels = connections[which], open_[which]
+        if levels is None:
+            await connection.execute("BEGIN")
+            levels = open_[which] = [[]]
+        match step:
+            case "emit":
+                await connection.execute("SELECT hookline.emit('acme', 'a.b', '{}', id => $1)", f"{name}-{number}")
+                levels[-1].append(f"{name}-{number}")
+            case "savepoint":
+                await connection.execute(f"SAVEPOINT s{len(levels)}")
+                levels.append([])
+            case "back" if len(levels) > 1:
+                await connection.execute(f"ROLLBACK TO s{len(levels) - 1}; RELEASE s{len(levels) - 1}")
+                levels.pop()
+            case "commit":
+                await connection.execute("COMMIT")
+                committed |= {event for level in levels for event in level}
+                open_[which] = None
+            case "rollback":
+                await connection.execute("ROLLBACK")
+                open_[which] = None
+    return committed
+
+
+@given(steps=STEPS)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])  # one shop is meant to serve them all
+async def test_exactly_what_was_committed_is_delivered_whatever_the_interleaving(shop: Shop, steps: list[tuple[int, str]]) -> None:
+    shop.committed |= await interleaved(shop.connections, steps, f"run-{next(shop.names)}")
+    caller = shop.connections[0]
+
+    async def all_over() -> bool:
+        return bool(
+            await caller.fetchval("SELECT NOT EXISTS (SELECT FROM hookline.outbox) AND NOT EXISTS (SELECT FROM hookline.fresh)")
+        )
+
+    await until(all_over)
+    assert {one.webhook_id for one in shop.receiver.received} == shop.committed
+    assert {row["id"] for row in await caller.fetch("SELECT id FROM hookline.event")} == shop.committed
 
 
 _made: list[str] = []

@@ -26,7 +26,7 @@ from hookline.engine.slots import Slots
 from hookline.engine.turns import Turns
 from hookline.errors import Unavailable
 from hookline.ids import EVENT
-from hookline.outbox import OutboxRow
+from hookline.outbox import LARGEST_READ, Batch
 from hookline.store.postgres.outbox import PostgresOutbox
 from hookline.store.postgres.queue import Cursor, Reader, Snapshot
 from hookline.store.postgres.statements import load
@@ -244,12 +244,12 @@ def _two_statements() -> Patch:
     """The outbox asks what is under way in a statement of its own, before the one that reads."""
     real = PostgresOutbox.read
 
-    async def read(self: PostgresOutbox, limit: int) -> list[OutboxRow]:
-        head = (await self._pool.read(load("outbox")["read"], self._from, self._suspects, limit))[0][0]
-        rows = await real(self, limit)
-        if len(rows) < limit:
+    async def read(self: PostgresOutbox, limit: int) -> Batch:
+        head = (await self._pool.read(load("outbox")["read"], self._from, self._suspects, limit, LARGEST_READ))[0][0]
+        batch = await real(self, limit)
+        if not batch.more:
             self._suspects = [xid for xid in Snapshot.parse(head).under_way if xid < self._from]
-        return rows
+        return batch
 
     return PostgresOutbox, "read", read
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from hookline.errors import Unavailable
-from hookline.outbox import OutboxRow
 from hookline.store.postgres.outbox import PostgresOutbox
 from hookline.store.postgres.pool import Pool
 from hookline.store.postgres.queue import Reader
@@ -136,14 +135,16 @@ class FakePool:
                 taken += SIZE
         return answer or [(*head, *[None] * 26)]
 
-    def _outbox(self, start: int, suspects: list[int], limit: int) -> list[tuple[Any, ...]]:
+    def _outbox(self, start: int, suspects: list[int], limit: int, most: int) -> list[tuple[Any, ...]]:
+        del most  # what is simulated is small
         server = self._server
         head = (server.snapshot(), str(server.born))
         rows = sorted(place for place in server.outbox if place[0] >= start or place[0] in suspects)[:limit]
         found = [
-            (*head, *place, "acme", server.outbox[place], "a.b", b"{}", *[""] * 4, None, None, "", "", None, "") for place in rows
+            (*head, len(rows), *place, "acme", server.outbox[place], "a.b", b"{}", *[""] * 4, None, None, "", "", None, "")
+            for place in rows
         ]
-        return found or [(*head, *[None] * 16)]
+        return found or [(*head, *[None] * 17)]
 
 
 def _work(pos: int, name: str) -> tuple[Any, ...]:
@@ -243,7 +244,7 @@ class Late:
 
     async def _drain(self, limit: int) -> bool:
         self.pool.between = self._meanwhile
-        rows: list[OutboxRow] = await self.outbox.read(limit)
+        rows = (await self.outbox.read(limit)).rows
         self.lines.append(f"outbox: {[row.place for row in rows]}")
         if rows and not self.alone and self.dice.random() < 0.03:  # the append failed
             self.outbox.restart()

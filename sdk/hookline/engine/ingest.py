@@ -75,13 +75,14 @@ class Ingest:
     ) -> Sequence[EmitOutcome]:
         """Take events; outcome i belongs to spec i. Only the engine's `own` may be of operational types.
 
-        `in_turn`: others may be taking the same events, and those behind them, at the same time (see `Routed`).
+        `in_turn`: others may be taking the same events, and those behind them, at the same time (see `Routed`). Such a
+        caller brings a little, and then waits for it: it has room whatever others bring, or it would starve beside them.
         Raises Unavailable (nothing is known of any), ResourceExhausted, Closed.
         """
         if self._closed:
             raise Closed("the engine stops; it takes no more events")
         size = sum(map(_size, specs))
-        self._make_sure(len(specs), size)
+        self._make_sure(0 if in_turn else len(specs), 0 if in_turn else size)
         self._bytes += size
         try:
             return await self._take(tenant, specs, own=own, in_turn=in_turn)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from typing import Final
 
 import asyncpg
@@ -35,6 +36,18 @@ CREATE TABLE IF NOT EXISTS hookline.migration (
   version int PRIMARY KEY, serves int NOT NULL, at timestamptz NOT NULL DEFAULT now()
 );
 """
+_FOLLOWS: Final = """\
+DO $$ BEGIN
+  IF (SELECT coalesce(max(version), 0) FROM hookline.migration) <> {former} THEN
+    RAISE 'hookline: this makes schema {number} of schema {former}, and here is schema %',
+      (SELECT coalesce(max(version), 0) FROM hookline.migration);
+  END IF;
+END $$;
+"""
+"""Whoever runs what is printed may go on after an error, as psql does by itself: then nothing is to be made of what is not there."""
+_MADE: Final = re.compile(r"^CREATE TABLE hookline\.(\w+)", re.MULTILINE)
+TABLES: Final = tuple(sorted({name for script in MIGRATIONS.values() for name in _MADE.findall(script)}))
+"""That stand in a database of this version."""
 
 
 def serves(number: int) -> int:
@@ -51,6 +64,7 @@ def print_migrations(after: int = 0) -> str:
 def _script(number: int) -> str:
     return (
         f"-- hookline, schema {number}\nBEGIN;\nSELECT pg_advisory_xact_lock({LOCK});\n{LOCK_TIMEOUT};\n{_TABLE}\n"
+        f"{_FOLLOWS.format(number=number, former=number - 1)}\n"
         f"{MIGRATIONS[number].strip()}\n\n"
         f"INSERT INTO hookline.migration (version, serves) VALUES ({number}, {serves(number)});\nCOMMIT;\n"
     )
@@ -117,6 +131,7 @@ async def migrate(connection: Connection, address: Address) -> list[int]:
             raise StoreError(
                 f"{address.shown} was migrated by a newer hookline (schema {version}, this one knows {VERSION}): upgrade hookline"
             )
+        await _check_tables(connection, address, version)
         await _check_rights(connection, address)
         return []
     await _check_owner(connection, address, version)
@@ -164,6 +179,19 @@ async def _check_owner(connection: Connection, address: Address, version: int) -
         f"{address.shown}: the schema is at version {version}, this hookline needs {VERSION}, and role {role} does not own it: "
         "let the owner run `hookline migrate`, or what `hookline migrate --print` prints"
     )
+
+
+async def _check_tables(connection: Connection, address: Address, version: int) -> None:
+    missing = await connection.fetchval(
+        "SELECT string_agg(name, ', ' ORDER BY name) FROM unnest($1::text[]) name WHERE NOT EXISTS "
+        "(SELECT FROM pg_class c WHERE c.relnamespace = 'hookline'::regnamespace AND c.relname = name AND c.relkind IN ('r', 'p'))",
+        TABLES,
+    )
+    if missing:
+        raise StoreError(
+            f"{address.shown} says that it has schema {version}, and the tables {missing} are not there: restore it; "
+            "or, if it was never used, let the owner run `DROP SCHEMA hookline CASCADE`, and then `hookline migrate`"
+        )
 
 
 async def _check_rights(connection: Connection, address: Address) -> None:
