@@ -26,7 +26,10 @@ class Tried(NamedTuple):
 
 
 class Written(NamedTuple):
-    """An attempt, as the database has it. `state` is that of the delivery after it, None for a superseded one."""
+    """An attempt, as the database has it. `state` is that of the delivery after it, None for a superseded one.
+
+    `pos` does not tell the order of commits: a settle may have its number before a takeover, and commit after it.
+    """
 
     pos: int
     lane: str
@@ -34,6 +37,9 @@ class Written(NamedTuple):
     delivery: str
     event: str
     state: int | None
+    run: int = 1
+    holds: int | None = None
+    """The epoch of the lane in the moment of the commit; None: nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +59,12 @@ class Seen:
     """Replica, from, to: when it stood still."""
     watched: set[str]
     """The attempts that a watch has shown."""
+    cancelled: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Deliveries that the database has as cancelled: the event, and for which subscription."""
+    asked: frozenset[str] = frozenset()
+    """Deliveries that were to be cancelled."""
+    answered: frozenset[str] = frozenset()
+    """Of those, the ones that were said to be."""
 
 
 @dataclass(slots=True)
@@ -83,7 +95,14 @@ def judge(seen: Seen) -> Account:
     numbers["committed in SQL transactions"] = len(seen.committed)
     numbers["  of which the answer to the COMMIT was lost"] = len(seen.committed - seen.promised)
     numbers["rolled back"] = len(seen.rolled_back)
-    expected = {lane: {name for name in owed if _is_plain(name) is not ordered} for lane, ordered in seen.lanes.items()}
+    called_off = set(seen.cancelled.values())
+    expected = {
+        lane: {name for name in owed if _is_plain(name) is not ordered and (name, lane) not in called_off}
+        for lane, ordered in seen.lanes.items()
+    }
+    numbers["cancelled"] = len(called_off)
+    account.blame("cancelled, though nobody asked", sorted(seen.cancelled.keys() - seen.asked))
+    account.blame("said to be cancelled, and is not", sorted(seen.answered - seen.cancelled.keys()))
     lost = [f"{name} for {lane}" for lane, names in expected.items() for name in sorted(names - seen.taken.get(lane, {}).keys())]
     numbers["deliveries owed"] = sum(map(len, expected.values()))
     numbers["lost"] = len(lost)
@@ -107,18 +126,16 @@ def _settled(seen: Seen, account: Account) -> None:
     counted = [one for one in seen.written if one.state is not None]
     account.numbers["attempts that counted"] = len(counted)
     account.numbers["attempts superseded"] = len(seen.written) - len(counted)
-    ends = Counter(one.delivery for one in counted if one.state == DELIVERED)
-    account.blame("delivered twice in the books", [name for name, count in ends.items() if count > 1])
+    ends = Counter((one.delivery, one.run) for one in counted if one.state == DELIVERED)
+    account.blame("delivered twice in the books", [name for (name, _), count in ends.items() if count > 1])
     epochs = {one.id: one.epoch for one in seen.tried}
     account.blame("not shown by Watch", sorted({one.attempt for one in seen.written} - seen.watched))
     account.blame("counted, though nobody wrote that it was tried", [one.attempt for one in counted if one.attempt not in epochs])
-    highest: dict[str, int] = defaultdict(int)
-    late: list[str] = []
-    for one in sorted(counted):
-        epoch = epochs.get(one.attempt, highest[one.lane])
-        if epoch < highest[one.lane]:
-            late.append(f"{one.attempt} of epoch {epoch} after one of {highest[one.lane]}")
-        highest[one.lane] = max(highest[one.lane], epoch)
+    late = [
+        f"{one.attempt} of epoch {epochs[one.attempt]} when the lane was at {one.holds}"
+        for one in counted
+        if one.attempt in epochs and one.holds is not None and one.holds != epochs[one.attempt]
+    ]
     account.numbers["times a lane changed hands, at least"] = sum(
         len({one.epoch for one in seen.tried if one.lane == lane}) - 1 for lane in {one.lane for one in seen.tried}
     )
@@ -134,7 +151,7 @@ def _leases(seen: Seen, account: Account) -> None:
     account.blame("begun after the lease by a replica that had not been stopped", [one.id for one in unexplained])
     by_key: defaultdict[tuple[str, str], list[Tried]] = defaultdict(list)
     for one in seen.tried:
-        if one.key and seen.lanes[one.lane] and one.id not in late:
+        if one.key and seen.lanes[one.lane.partition("/")[0]] and one.id not in late:
             by_key[one.lane, one.key].append(one)
     account.numbers["keys in order"] = len(by_key)
     counted = {one.attempt for one in seen.written if one.state == DELIVERED}

@@ -2,11 +2,14 @@
 
 import asyncio
 import random
+import time
 from collections import Counter, defaultdict
 from typing import Final, Self
 
 FAILS: Final = 0.02
 """Of the requests."""
+TIMELY: Final = 60.0
+"""Seconds; clocks are off by more than that, and nothing is held up for as long between its signature and its arrival."""
 SLOWEST: Final = 0.05
 """Seconds until an answer."""
 
@@ -20,6 +23,8 @@ class Receiver:
         self._server: asyncio.Server | None = None
         self.taken: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.requests = 0
+        self.untimely: list[str] = []
+        """Requests whose signature's time is off by more than `TIMELY`."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1_024)
@@ -41,6 +46,8 @@ class Receiver:
                 headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
                 await reader.readexactly(int(headers["content-length"]))
                 self.requests += 1
+                if abs(float(headers["webhook-timestamp"]) - time.time()) > TIMELY:
+                    self.untimely.append(headers["webhook-id"])
                 fails = self._dice.random() < FAILS
                 await asyncio.sleep(self._dice.uniform(0.0, SLOWEST))
                 if not fails:

@@ -5,19 +5,23 @@ import itertools
 import json
 import logging
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Final
 
+from chaos.sabotage import SABOTAGES
 from chaos.shop import TENANT
 
 import hookline
-from hookline.clock import micros
+from hookline.clock import SystemClock, micros, moment
+from hookline.embedded import EmbeddedClient
 from hookline.engine import EngineConfig
 from hookline.errors import HooklineError
 from hookline.model import EventSpec
+from hookline.store.postgres import Address, PostgresStore
 from hookline.store.protocol import Result, Settlement
 
 LEASE: Final = 2.0
@@ -25,6 +29,8 @@ LEASE: Final = 2.0
 CONFIG: Final = EngineConfig(allow_http_loopback=True, lease_ttl=LEASE, floor_poll=0.3, grace=0.2)
 PLAIN: Final = 4
 """Events in a batch."""
+LATER: Final = 1_500_000
+"""Microseconds from their emit before which the events of every fifth batch are not to be delivered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +41,28 @@ class Orders:
     url: str
     log: Path
     quiet: Path
+    off: float = 0.0
+    """Seconds by which its wall clock is ahead."""
+    sabotage: str = ""
+    """A rule that it does not keep (see `sabotage.py`)."""
+
+
+class Wrong(SystemClock):
+    """A wall clock that is off."""
+
+    def __init__(self, off: float) -> None:
+        """Ahead by `off` seconds."""
+        self._off = off
+
+    def time(self) -> float:  # type: ignore[override]  # a function there, a method here
+        """What it shows."""
+        return SystemClock.time() + self._off
 
 
 def run(orders: Orders) -> None:
     """Live until killed, or until the process that started it is gone."""
+    if orders.sabotage:
+        SABOTAGES[orders.sabotage]()
     asyncio.run(_live(orders))
 
 
@@ -67,7 +91,7 @@ async def _opened(orders: Orders, say: Callable[..., None]) -> hookline.Client:
         attempt = settlement.attempt
         if attempt is None:
             return
-        start = micros(attempt.start_time)
+        start = micros(attempt.start_time) - int(orders.off * 1e6)  # all by one clock
         say(
             said="attempt",
             lane=settlement.work.lane,
@@ -81,7 +105,15 @@ async def _opened(orders: Orders, say: Callable[..., None]) -> hookline.Client:
         )
 
     while True:
-        client = hookline.open(orders.url, tenant=TENANT, config=CONFIG, observer=attempted)
+        clock = Wrong(orders.off)
+        client = EmbeddedClient(
+            lambda clock=clock: PostgresStore(Address.parse(orders.url), clock),  # type: ignore[misc]  # of this turn
+            config=CONFIG,
+            deliver=True,
+            tenant=TENANT,
+            clock=clock,
+            observer=attempted,
+        )
         try:
             await client.start()
         except HooklineError as error:
@@ -118,7 +150,11 @@ async def _many(client: hookline.Client, orders: Orders, say: Callable[..., None
     for turn in itertools.count():
         if orders.quiet.exists():
             return
-        specs = [EventSpec(type="plain.direct", data=b"1", id=f"{orders.name}p{turn}-{number}") for number in range(PLAIN)]
+        later = moment(time.time_ns() // 1_000 + LATER) if turn % 5 == 0 else None
+        specs = [
+            EventSpec(type="plain.direct", data=b"1", id=f"{orders.name}p{turn}-{number}", not_before_time=later)
+            for number in range(PLAIN)
+        ]
         try:
             outcomes = await client.emit_many(specs)
         except HooklineError as error:

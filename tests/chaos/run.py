@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import asyncpg
 from chaos.account import Account, Seen, Tried, Written, judge
+from chaos.clerk import FAR, Clerk
 from chaos.receiver import Receiver
 from chaos.replica import CONFIG, LEASE, Orders, acknowledged, run
 from chaos.script import Blow, Stroke, script
@@ -25,14 +26,30 @@ from postgres.server import Server, new_server
 
 import hookline
 from hookline.errors import HooklineError
+from hookline.lanes import subscription_of
 from hookline.model import Ordering, RetryPolicy, Steps, SubscriptionSpec
 
 REPLICAS: Final = 4
 CLIENTS: Final = 2
 """Processes' worth of clients that only emit, in this process."""
 TILLS: Final = 4
-ORDERED: Final = ("one", "two")
-PLAIN: Final = ("three", "four", "five")
+ORDERED: Final = ("one", "two", "six")
+PLAIN: Final = ("three", "four", "five", "seven")
+LANES: Final = {"six": 3, "seven": 2}
+"""Subscriptions with more than one."""
+OFF: Final = (-150.0, 0.0, 0.0, 150.0)
+"""Seconds by which the replicas' clocks are ahead: they are minutes apart."""
+# What a settle's lane says in the moment of its commit: whatever the numbers of transactions, by then nobody else may have it.
+NOTARY: Final = """
+CREATE TABLE public.settled (attempt text, epoch bigint);
+CREATE INDEX ON public.settled (attempt);
+CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO public.settled SELECT NEW.attempt, l.epoch FROM hookline.lane l WHERE l.tenant = NEW.tenant AND l.name = NEW.lane;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER note AFTER INSERT ON hookline.change DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW WHEN (NEW.attempt IS NOT NULL AND NEW.state IS NOT NULL) EXECUTE FUNCTION public.note();
+"""
 QUICK: Final = RetryPolicy(schedule=Steps(delays=(0.1, 0.2, 0.5)), max_attempts=100, jitter=0.1)
 PATIENCE: Final = 180.0
 """Seconds without any progress after which what is pending is stuck."""
@@ -65,20 +82,30 @@ class _Field:
     crashed: list[str] = field(default_factory=list)
     """Replicas that ended by themselves."""
     restarting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lanes: dict[str, str] = field(default_factory=dict)
+    """What each subscription is called, by id."""
+    sabotage: str = ""
+    patience: float = PATIENCE
 
     def url(self, port: int = 0) -> str:
         return self.server.url(self.database, port=port)
 
 
-async def chaos(*, seed: int, kills: int, folder: Path, say: Callable[[str], None]) -> Account:
-    """Let the enemy of `seed` kill `kills` times, then let everything be delivered, and give the account."""
+async def chaos(
+    *, seed: int, kills: int, folder: Path, say: Callable[[str], None], sabotage: str = "", patience: float = PATIENCE
+) -> Account:
+    """Let the enemy of `seed` kill `kills` times, then let everything be delivered, and give the account.
+
+    Replicas with a `sabotage` break a rule, for the account to show it. `patience`: seconds without progress until it is stuck.
+    """
     _spawn.set_forkserver_preload(["hookline", "hookline.store.postgres"])
     server = await asyncio.to_thread(new_server)
     try:
         async with contextlib.AsyncExitStack() as stack:
             wires = [await stack.enter_async_context(Wire(server.port)) for _ in range(REPLICAS + CLIENTS)]
             slots = [_Slot(number, wire) for number, wire in enumerate(wires[:REPLICAS])]
-            place = _Field(server, await asyncio.to_thread(server.empty_database), folder, slots, wires)
+            database = await asyncio.to_thread(server.empty_database)
+            place = _Field(server, database, folder, slots, wires, sabotage=sabotage, patience=patience)
             receiver = await stack.enter_async_context(Receiver(seed))
             return await _fight(place, receiver, seed=seed, kills=kills, say=say)
     finally:
@@ -86,9 +113,10 @@ async def chaos(*, seed: int, kills: int, folder: Path, say: Callable[[str], Non
 
 
 async def _fight(place: _Field, receiver: Receiver, *, seed: int, kills: int, say: Callable[[str], None]) -> Account:
-    lanes = await _subscribe(place, receiver)
+    lanes = place.lanes = await _subscribe(place, receiver)
     shop = Shop([place.url(), *(place.url(wire.port) for wire in place.wires[REPLICAS:])])
     await shop.open()
+    clerk = Clerk(place.url(), CONFIG)
     quiet = asyncio.Event()
     emitted: set[str] = set()
     watched: set[str] = set()
@@ -102,6 +130,7 @@ async def _fight(place: _Field, receiver: Receiver, *, seed: int, kills: int, sa
             _start(place, slot)
         flow = [asyncio.create_task(shop.trade(f"t{till}", f"{seed}/{till}", quiet)) for till in range(TILLS)]
         flow.append(asyncio.create_task(_alternate(place, emitted, quiet)))
+        flow.append(asyncio.create_task(clerk.work(f"{seed}/clerk", sorted(lanes), quiet)))
         await _all_open(place)
         for stroke in script(seed, kills):
             await asyncio.sleep(stroke.pause)
@@ -114,15 +143,17 @@ async def _fight(place: _Field, receiver: Receiver, *, seed: int, kills: int, sa
         quiet.set()
         (place.folder / "quiet").touch()
         await asyncio.gather(*flow)
-        left = await _drained(place, receiver)
+        left = await _drained(place, receiver, clerk)
     finally:
         for slot in place.slots:
             await _end(place, slot)
-    seen = await _seen(place, receiver, lanes, shop, (emitted, watched))
+    seen = await _seen(place, receiver, shop, clerk, (emitted, watched))
     watch.cancel()
     account = judge(seen)
     account.numbers["requests"] = receiver.requests
     account.numbers["transactions held for a second or more"] = shop.held
+    account.numbers["pauses of a subscription"] = clerk.pauses
+    account.blame("signed with a wrong time", receiver.untimely)
     account.numbers |= {f"enemy: {blow.value}": blows[blow] for blow in Blow}
     account.numbers["seconds"] = int(time.monotonic() - began)
     account.blame("ended by themselves", place.crashed)
@@ -134,6 +165,9 @@ async def _fight(place: _Field, receiver: Receiver, *, seed: int, kills: int, sa
 async def _subscribe(place: _Field, receiver: Receiver) -> dict[str, str]:
     """The subscriptions: what each is called, by id."""
     async with hookline.open(place.url(), tenant=TENANT, deliver=False, config=CONFIG) as client:
+        connection = await asyncpg.connect(place.url())
+        await connection.execute(NOTARY)
+        await connection.close()
         return {
             (
                 await client.subscriptions.create(
@@ -142,6 +176,7 @@ async def _subscribe(place: _Field, receiver: Receiver) -> dict[str, str]:
                         event_types=("keyed.*",) if name in ORDERED else ("plain.*",),
                         ordering=Ordering.BY_KEY if name in ORDERED else Ordering.NONE,
                         retry=QUICK,
+                        lanes=LANES.get(name, 1),
                     )
                 )
             ).id: name
@@ -156,7 +191,12 @@ def _start(place: _Field, slot: _Slot) -> None:
     slot.born += 1
     slot.name = f"r{slot.number}x{slot.born}"
     orders = Orders(
-        name=slot.name, url=place.url(slot.wire.port), log=place.folder / f"{slot.name}.jsonl", quiet=place.folder / "quiet"
+        name=slot.name,
+        url=place.url(slot.wire.port),
+        log=place.folder / f"{slot.name}.jsonl",
+        quiet=place.folder / "quiet",
+        off=OFF[slot.number],
+        sabotage=place.sabotage,
     )
     slot.process = _spawn.Process(target=run, args=(orders,), daemon=True)
     slot.process.start()
@@ -290,7 +330,7 @@ def _now() -> int:
 # The end.
 
 
-async def _drained(place: _Field, receiver: Receiver) -> str:
+async def _drained(place: _Field, receiver: Receiver, clerk: Clerk) -> str:
     """Wait until nothing is left to deliver; what is left if nothing moves any more."""
     connection = await asyncpg.connect(place.url())
     seen, since = -1, time.monotonic()
@@ -304,15 +344,18 @@ async def _drained(place: _Field, receiver: Receiver) -> str:
                 return ""
             if seen != receiver.requests:
                 seen, since = receiver.requests, time.monotonic()
-            if time.monotonic() > since + PATIENCE or left["refused"]:
+            if time.monotonic() > since + place.patience or left["refused"]:
                 return ", ".join(f"{number} in {table}" for table, number in left.items())
-            await asyncio.sleep(0.2)
+            far = await connection.fetch("SELECT id FROM hookline.later WHERE due > $1", _now() + int(FAR * 1e6))
+            await clerk.hurry({row["id"] for row in far})
+            await asyncio.sleep(1.0 if far else 0.2)
     finally:
         await connection.close()
 
 
-async def _seen(place: _Field, receiver: Receiver, lanes: dict[str, str], shop: Shop, told: tuple[set[str], set[str]]) -> Seen:
+async def _seen(place: _Field, receiver: Receiver, shop: Shop, clerk: Clerk, told: tuple[set[str], set[str]]) -> Seen:
     emitted, watched = told
+    lanes = place.lanes
     tried: list[Tried] = []
     for log in place.folder.glob("*.jsonl"):
         for line in log.read_text().splitlines():
@@ -321,16 +364,18 @@ async def _seen(place: _Field, receiver: Receiver, lanes: dict[str, str], shop: 
                 case "acknowledged":
                     emitted.update(said["ids"])
                 case "attempt":
-                    tried.append(Tried(replica=log.stem, **{**said, "lane": lanes[said["lane"]]}))
+                    tried.append(Tried(replica=log.stem, **{**said, "lane": _called(lanes, said["lane"])}))
     connection = await asyncpg.connect(place.url())
     try:
         written = await connection.fetch(
-            "SELECT pos, lane, attempt, delivery, event, state FROM hookline.change WHERE attempt IS NOT NULL"
+            "SELECT pos, lane, attempt, delivery, event, state, run, s.epoch AS holds FROM hookline.change "
+            "LEFT JOIN public.settled s USING (attempt) WHERE attempt IS NOT NULL"
         )
+        cancelled = await connection.fetch("SELECT id, event, lane FROM hookline.done WHERE state = 3")
     finally:
         await connection.close()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(place.patience):
             while not {row["attempt"] for row in written} <= watched:  # noqa: ASYNC110  # it may be behind
                 await asyncio.sleep(0.1)
     return Seen(
@@ -341,7 +386,16 @@ async def _seen(place: _Field, receiver: Receiver, lanes: dict[str, str], shop: 
         rolled_back=shop.rolled_back,
         taken=receiver.taken,
         tried=tried,
-        written=[Written(**{**row, "lane": lanes[row["lane"]]}) for row in written],
+        written=[Written(**{**row, "lane": _called(lanes, row["lane"])}) for row in written],
         stops=place.stops,
         watched=watched,
+        cancelled={row["id"]: (row["event"], lanes[subscription_of(row["lane"])]) for row in cancelled},
+        asked=frozenset(clerk.asked),
+        answered=frozenset(clerk.answered),
     )
+
+
+def _called(lanes: dict[str, str], lane: str) -> str:
+    """A lane by the name of its subscription: `six`, `six/1`, `six/2`."""
+    subscription = subscription_of(lane)
+    return lanes[subscription] + lane.removeprefix(subscription)

@@ -20,8 +20,8 @@ GOOD = Seen(
     ],
     written=[
         Written(1, "one", "a1", "d1", "r1x1-0", None),
-        Written(2, "one", "a2", "d1", "r1x1-0", 1),
-        Written(3, "one", "a3", "d2", "r1x1-1", 1),
+        Written(2, "one", "a2", "d1", "r1x1-0", 1, holds=2),
+        Written(3, "one", "a3", "d2", "r1x1-1", 1, holds=2),
     ],
     stops=[],
     watched={"a1", "a2", "a3"},
@@ -49,9 +49,11 @@ def test_a_run_in_which_every_law_held_has_no_fault() -> None:
             "delivered twice in the books: 1, such as d1",
         ),
         (
-            replace(GOOD, written=[*GOOD.written, Written(4, "one", "a1", "d3", "r1x1-0", 0)]),
-            "settled by a node that had lost the lane: 1, such as a1 of epoch 1 after one of 2",
+            replace(GOOD, written=[*GOOD.written, Written(1, "one", "a1", "d3", "r1x1-0", 0, holds=2)]),
+            "settled by a node that had lost the lane: 1, such as a1 of epoch 1 when the lane was at 2",
         ),
+        (replace(GOOD, cancelled={"d3": ("t1-7", "one")}), "cancelled, though nobody asked: 1, such as d3"),
+        (replace(GOOD, asked=frozenset({"d3"}), answered=frozenset({"d3"})), "said to be cancelled, and is not: 1, such as d3"),
         (
             replace(GOOD, tried=[*GOOD.tried, Tried("r1", "one", 1, "a4", "r1x1-0", "r1x1", 45, 46, True)]),
             "begun after the lease by a replica that had not been stopped: 1, such as a4",
@@ -68,6 +70,11 @@ def test_a_run_in_which_every_law_held_has_no_fault() -> None:
 )
 def test_each_broken_law_is_a_fault(seen: Seen, fault: str) -> None:
     assert judge(seen).faults == [fault]
+
+
+def test_what_was_cancelled_when_somebody_asked_is_not_owed() -> None:
+    seen = replace(GOOD, acknowledged=GOOD.acknowledged | {"r1x1-2"}, cancelled={"d3": ("r1x1-2", "one")}, asked=frozenset({"d3"}))
+    assert judge(seen).faults == []
 
 
 def test_what_a_stopped_replica_was_about_to_begin_is_counted_and_is_no_fault() -> None:

@@ -8,7 +8,6 @@ from postgres.server import SYSTEM, WHEEL, Server, server
 from hookline.clock import SystemClock
 from hookline.store.postgres import Address, PostgresStore
 
-
 ON_BOTH = ("test_opening", "test_late_commits", "test_upgrade")
 """Modules that are run on the wheel's server and on the system's own, which may be years older."""
 

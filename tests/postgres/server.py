@@ -7,7 +7,6 @@ import asyncio
 import atexit
 import contextlib
 import functools
-import glob
 import importlib.util
 import itertools
 import os
@@ -204,11 +203,11 @@ def lasting_port() -> int:
 WHEEL, SYSTEM = "wheel", "system"
 """Where a server's programs are from."""
 PLACES = (
-    "/usr/lib/postgresql/*/bin",
-    "/usr/pgsql-*/bin",
-    "/usr/local/pgsql/bin",
-    "/usr/local/opt/postgresql*/bin",
-    "/opt/homebrew/opt/postgresql*/bin",
+    "usr/lib/postgresql/*/bin",
+    "usr/pgsql-*/bin",
+    "usr/local/pgsql/bin",
+    "usr/local/opt/postgresql*/bin",
+    "opt/homebrew/opt/postgresql*/bin",
 )
 """Where systems keep them."""
 OLDEST = 14
@@ -228,7 +227,7 @@ def programs(source: str = WHEEL) -> Path:
 def _newest() -> Path | None:
     """The folder of the newest server that the system has."""
     found = {}
-    for folder in (Path(place) for pattern in PLACES for place in glob.glob(pattern)):
+    for folder in (folder for pattern in PLACES for folder in Path("/").glob(pattern)):
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             said = subprocess.run([folder / "postgres", "--version"], capture_output=True, check=False, text=True)
             number = re.search(r"\) (\d+)", said.stdout)
@@ -258,4 +257,3 @@ def server(source: str = WHEEL) -> Server:
     shared = new_server(source)
     atexit.register(shared.remove)
     return shared
-

@@ -12,7 +12,6 @@ from store.making import TENANT, Yard, make_event, make_event_type, outcome, rou
 import hookline
 from hookline import DeliveryState, EngineConfig, EventSpec, SubscriptionSpec
 from hookline.clock import SystemClock
-from hookline.engine import Engine
 from hookline.store.postgres import Address, PostgresStore
 from hookline.store.protocol import NOBODY, LaneKey, OwnedLane, Wake, WakeKind
 
@@ -113,22 +112,6 @@ async def test_what_one_process_takes_another_delivers(shared: Server, database:
         for _ in range(5):
             await emitter.emit_event(EventSpec(type="a.b", data=b"{}"))
         await until_delivered(owner, made.id, 5)
-
-
-@pytest.mark.slow
-async def test_the_lanes_of_a_process_that_stops_beating_are_taken_over(shared: Server, database: str, receiver: Receiver) -> None:
-    url = shared.url(database)
-    first = hookline.open(url, config=CONFIG)
-    await first.start()
-    made = await first.subscriptions.create(SubscriptionSpec(url=receiver.url("/"), retry=QUICK))
-    engine: Engine = await first.engine()
-    for task in engine._tasks:  # as if it had been stopped: it neither beats nor leaves
-        task.cancel()
-    async with hookline.open(url, config=CONFIG) as second:
-        await second.emit_event(EventSpec(type="a.b", data=b"{}"))
-        await until_delivered(second, made.id, 1)
-        assert len(receiver.received) == 1
-    await first.close()
 
 
 async def until_delivered(client: hookline.Client, subscription_id: str, number: int) -> None:

@@ -78,6 +78,8 @@ class Lane:
         self._typical = 64 * 1024
         """Bytes of a work, by the last ones; high at first, so that the first read is a small one."""
         self.in_flight = 0
+        self.finished = 0
+        """Attempts whose outcomes were committed since the lane was taken."""
         self.closing = False
         """Nothing new starts: the lane is to be handed over, or was lost."""
         self.behind = True
@@ -205,6 +207,7 @@ class Lane:
     def settled(self, settlement: Settlement) -> None:
         """A settle is committed: the work is over, or waits in the store."""
         pos = settlement.work.pos
+        self.finished += settlement.attempt is not None
         if self._unknow(settlement.work) and self.reading:
             self._over.add(pos)
         if settlement.due is not None and (self.next_due is None or settlement.due < self.next_due):

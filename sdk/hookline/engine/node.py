@@ -9,10 +9,11 @@ import contextlib
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from hookline.clock import Clock
+from hookline.engine.balance import CALM, Load, Meter, choose
 from hookline.engine.bell import Bell
 from hookline.engine.catalogue import CatalogueCache
 from hookline.engine.config import EngineConfig
@@ -57,8 +58,11 @@ class Node:
         self._lease_end = -math.inf
         self._seen: dict[int, tuple[int, float]] = {}
         self._leaving: dict[Lane, int] = {}
+        self._meter = Meter()
+        self._calm_from = 0.0
+        """When what was handed over shows in what others say they have to do."""
         self._doubtful: dict[LaneKey, OwnedLane] = {}
-        """Lanes whose handover was refused or not answered: it may still be under way, so reading that they are ours says nothing."""
+        """Lanes whose handover was refused or not answered: it may be under way, so reading that they are ours says nothing."""
         self._bell = Bell()
         self._look = False
         self._next_beat = 0.0
@@ -121,7 +125,8 @@ class Node:
 
     async def _beat(self) -> None:
         sent = self._clock.monotonic()
-        rows = await self._store.beat(self.id, len(self._dispatcher.lanes))
+        rates = self._meter.measure(self._dispatcher.lanes.values(), sent)
+        rows = await self._store.beat(self.id, Load(round(sum(rates.values())), len(rates)).number)
         if all(row.id != self.id for row in rows):
             LOGGER.warning("node %d was buried by another; it joins anew", self.id)
             # Nobody until it has joined: a subscription that is being made under the former id is not to bring its lane here.
@@ -143,7 +148,7 @@ class Node:
             self._seen[row.id] = beat, since
             if row.id != self.id and seen_at - since >= self._config.lease_ttl and await self._store.bury(row.id, beat):
                 LOGGER.warning("node %d has not beaten for %g s; its lanes are taken over", row.id, self._config.lease_ttl)
-        self._choose_surplus(rows)
+        self._choose_surplus(rows, rates)
         self._look = True
 
     async def _look_around(self) -> None:
@@ -169,17 +174,25 @@ class Node:
             if target is not None:
                 self._dispatcher.add(owned, target)
 
-    def _choose_surplus(self, rows: Sequence[NodeRow]) -> None:
-        """Above a fair share of the lanes, choose some for the node that has the fewest."""
-        held = [lane for lane in self._dispatcher.lanes.values() if not lane.closing]
-        poorest = min(rows, key=lambda row: row.load)
-        fair = math.ceil((sum(row.load for row in rows if row.id != self.id) + len(held)) / len(rows))
-        surplus = min(len(held) - fair, HAND_LIMIT - len(self._leaving), fair - poorest.load)
-        if poorest.id == self.id or surplus <= 0:
+    def _choose_surplus(self, rows: Sequence[NodeRow], rates: Mapping[Lane, float]) -> None:
+        """Choose lanes for a node that has less to do, or fewer."""
+        now = self._clock.monotonic()
+        held = {lane: rate for lane, rate in rates.items() if self._dispatcher.lanes.get(lane.key) is lane and not lane.closing}
+        gift = choose(
+            self.id,
+            held,
+            rows,
+            order=_reluctance(held, len(rows)),
+            limit=HAND_LIMIT - len(self._leaving),
+            calm=now >= self._calm_from,
+        )
+        if gift is None:
             return
-        for lane in sorted(held, key=_reluctance(held, len(rows)))[:surplus]:
+        if gift.busy:
+            self._calm_from = now + CALM * self._config.lease_ttl / BEATS_A_TTL
+        for lane in gift.lanes:
             self._dispatcher.shed(lane)
-            self._leaving[lane] = poorest.id
+            self._leaving[lane] = gift.to
 
     async def _hand_over(self) -> None:
         """Hand over the chosen lanes that have nothing under way any more, until the next beat is due."""
@@ -213,10 +226,10 @@ class Node:
                 await self._adopt([taken])
 
 
-def _reluctance(held: Sequence[Lane], nodes: int) -> Callable[[Lane], tuple[int, int]]:
+def _reluctance(held: Iterable[Lane], nodes: int) -> Callable[[Lane], int]:
     """Which lanes to hand over first: those of a subscription of whose lanes more are here than on the average node.
 
-    Then those of subscriptions that have one, the idlest first; last the others, which are spread as they should be.
+    Then those of subscriptions that have one; last the others, which are spread as they should be.
     """
     ranks: dict[Lane, int] = {}
     here: Counter[LaneKey] = Counter()
@@ -226,4 +239,4 @@ def _reluctance(held: Sequence[Lane], nodes: int) -> Callable[[Lane], tuple[int,
             key = LaneKey(lane.key.tenant, subscription.id)
             here[key] += 1
             ranks[lane] = 0 if here[key] > math.ceil(subscription.lanes / nodes) else 2
-    return lambda lane: (ranks.get(lane, 1), len(lane.known))
+    return lambda lane: ranks.get(lane, 1)

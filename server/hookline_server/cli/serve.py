@@ -117,6 +117,9 @@ def serve(
             "--tenant-weights", metavar="TENANT=WEIGHT", help="How often a tenant has its turn under load, 1 to 100 (repeatable)."
         ),
     ] = None,
+    operator_tenant: Annotated[
+        str | None, typer.Option("--operator-tenant", help="A tenant that hears of every tenant's operational events too.")
+    ] = None,
     node_concurrency: Annotated[
         int | None, typer.Option("--node-concurrency", help="Requests to receivers at once.", show_default="512")
     ] = None,
@@ -170,6 +173,7 @@ def serve(
         workers=workers,
         disk_margin_mb=disk_margin_mb,
         tenant_weights=pairs(tenant_weights, "--tenant-weights") if tenant_weights else None,
+        operator_tenant=operator_tenant,
         node_concurrency=node_concurrency,
         retention_days=retention_days,
         idempotency_days=idempotency_days,

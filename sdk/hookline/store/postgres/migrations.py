@@ -204,5 +204,5 @@ async def _check_rights(connection: Connection, address: Address) -> None:
     if missing:
         raise StoreError(
             f"{address.shown}: role {role} lacks rights on {missing}: let the owner run "
-            f'`GRANT "{owner}" TO "{role}"`, or `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA hookline TO "{role}"`'
+            f'`GRANT "{owner}" TO "{role}"` (rights on the tables alone do not let it make and drop the partitions of each day)'
         )
