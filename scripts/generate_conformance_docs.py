@@ -70,12 +70,13 @@ def checks_by_requirement() -> dict[str, list[str]]:
 
 def _counts(requirements: Iterable[Requirement]) -> list[str]:
     found = list(requirements)
-    lines = ["| binds | " + " | ".join(Level) + " | all |", "| --- |" + " --- |" * (len(Level) + 1)]
+    levels = [level for level in Level if any(item.level is level for item in found)]
+    lines = ["| binds | " + " | ".join(levels) + " | all |", "| --- |" + " --- |" * (len(levels) + 1)]
     for binds in Binds:
         mine = [item for item in found if item.binds is binds]
-        numbers = [sum(item.level is level for item in mine) for level in Level]
+        numbers = [sum(item.level is level for item in mine) for level in levels]
         lines.append(f"| {_name(binds)} | " + " | ".join(map(str, numbers)) + f" | {len(mine)} |")
-    totals = [sum(item.level is level for item in found) for level in Level]
+    totals = [sum(item.level is level for item in found) for level in levels]
     return [*lines, "| all | " + " | ".join(map(str, totals)) + f" | {len(found)} |"]
 
 

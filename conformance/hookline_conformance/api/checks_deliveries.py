@@ -264,6 +264,31 @@ async def past_events_are_delivered_again(target: ApiTarget) -> None:
         target.expect(len(fresh) == 4 and not fresh & names, "EMI-232", "four new webhook ids", fresh)
 
 
+@check("EMI-234")
+async def a_replay_can_be_cancelled(target: ApiTarget) -> None:
+    """One that would take ten seconds, stopped twice; and one that is not there."""
+    tenant = target.unique()
+    for _ in range(10):
+        await target.emit(tenant)
+    async with target.receiver() as endpoint:
+        made = await target.subscribe(tenant, endpoint.url)
+        request = evts.ReplayEventsRequest(tenant=tenant, subscription_id=made.id, max_per_second=1)
+        replay = (await target.call(target.events.ReplayEvents, request)).replay
+        cancel = evts.CancelReplayRequest(tenant=tenant, replay_id=replay.id)
+        stopped = replay
+        for _ in range(2):
+            stopped = (await target.call(target.events.CancelReplay, cancel)).replay
+            right = stopped.state == rpl.REPLAY_STATE_CANCELLED and stopped.HasField("finish_time")
+            target.expect(right, "EMI-234", "a cancelled replay, and when it was", stopped)
+        await asyncio.sleep(1.2)
+        get = evts.GetReplayRequest(tenant=tenant, replay_id=replay.id)
+        later = (await target.call(target.events.GetReplay, get)).replay
+        target.expect(later == stopped, "EMI-234", "the replay to stay as it was", later)
+        target.expect(len(endpoint.requests) <= stopped.replayed, "EMI-234", "no more requests", len(endpoint.requests))
+    unknown = evts.CancelReplayRequest(tenant=tenant, replay_id="rpl_unknown")
+    await target.refused("EMI-234", target.events.CancelReplay, unknown, grpc.StatusCode.NOT_FOUND, "an unknown replay")
+
+
 @check("EMI-233")
 async def a_batch_of_retries_has_an_outcome_for_each(target: ApiTarget) -> None:
     """Two that are there around one that is not; and bounds."""
@@ -274,6 +299,8 @@ async def a_batch_of_retries_has_an_outcome_for_each(target: ApiTarget) -> None:
         answer = await target.call(target.deliveries.BatchRetryDeliveries, request)
         kinds = [outcome.WhichOneof("outcome") for outcome in answer.outcomes]
         target.expect(kinds == ["delivery", "error", "delivery"], "EMI-233", "a delivery, an error, a delivery", kinds)
+        retried = [outcome.delivery.id for outcome in answer.outcomes]
+        target.expect(retried == [one.id, "", two.id], "EMI-233", "each delivery at its index", retried)
         code = answer.outcomes[1].error.code
         target.expect(code == grpc.StatusCode.NOT_FOUND.value[0], "EMI-233", "NOT_FOUND for the unknown one", code)
     for count in (0, 1_001):

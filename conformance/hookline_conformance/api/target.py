@@ -156,7 +156,7 @@ class ApiTarget(Target):
     def expect(self, holds: bool, requirement: str, expected: str, got: object) -> None:
         """A violation unless it holds."""
         if not holds:
-            self.fail(requirement, expected, str(got))
+            self.fail(requirement, expected, str(got) or "nothing")
 
     def fail(self, requirement: str, expected: str, got: str) -> NoReturn:
         """Raise a violation with the last calls."""

@@ -23,6 +23,7 @@ from hookline_conformance.cli.common import (
     Selection,
     ThoroughOption,
     judge,
+    refuse_safe,
 )
 from hookline_conformance.cli.paced import API_CALLS, paced
 from hookline_conformance.cli.reach import DEFAULT_RATE, AllowRemoteOption, RateOption, answering, grpc_host, interval
@@ -57,6 +58,7 @@ def api(
 
     Its token comes from the environment: HOOKLINE_CONFORMANCE_TOKEN.
     """
+    refuse_safe(safe, "a server")
     pause = interval("--hookline", grpc_host("--hookline", hookline), allow_remote=allow_remote, rate=rate)
     token = secret_sources.variable(secret_sources.TOKEN)
     answering(hookline)

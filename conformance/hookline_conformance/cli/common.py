@@ -136,6 +136,12 @@ def _total(target: Target, options: Options) -> int:
     return sum(item.id in checked and options.selects(item, target.scheme) for item in binding)
 
 
+def refuse_safe(safe: bool, what: str) -> None:
+    """Raise `UsageError` where only polite requests are asked for, and there is no such choice."""
+    if safe:
+        raise UsageError(f"--safe: is of receivers; {what} is made to take and to deliver events: use one that is a test system")
+
+
 def the_one(given: Mapping[str, str | None]) -> tuple[str, str]:
     """The one option of `given` that has a value, and its value; raises `UsageError` when none or several have one."""
     found = [(name, value) for name, value in given.items() if value is not None]

@@ -25,6 +25,7 @@ from hookline_conformance.cli.common import (
     Selection,
     ThoroughOption,
     judge,
+    refuse_safe,
     the_one,
 )
 from hookline_conformance.cli.exits import UsageError
@@ -113,6 +114,7 @@ def sender(
 
     A token comes from the environment: HOOKLINE_CONFORMANCE_TOKEN.
     """
+    refuse_safe(safe, "a sender")
     option, where = the_one({"--hookline": hookline, "--bridge": bridge, "--svix": svix, "--convoy": convoy, "--outpost": outpost})
     by_grpc = option in {"--hookline", "--bridge"}
     host = grpc_host(option, where) if by_grpc else http_host(option, where)

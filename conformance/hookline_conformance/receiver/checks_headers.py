@@ -138,7 +138,7 @@ async def a_content_type_with_parameters_is_accepted(target: ReceiverTarget) -> 
         await target.accepts("HDR-010", target.signed(delivery), f"the content type {text}")
 
 
-@check("HDR-011", polite=True)
+@check("HDR-011")
 async def other_methods_are_refused(target: ReceiverTarget) -> None:
     for method in ("GET", "PUT", "DELETE"):
         delivery = replace(target.delivery(), method=method)

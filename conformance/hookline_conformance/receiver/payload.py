@@ -60,7 +60,7 @@ spellings: Final[SearchStrategy[Spelling]] = st.builds(
     behind=_SPACE,
 )
 
-_CHARACTERS: Final = st.characters(codec="utf-8")
+_CHARACTERS: Final = st.characters(codec="utf-8", exclude_characters="\x00")  # U+0000 is a requirement of its own
 texts: Final = st.text(_CHARACTERS, max_size=20)
 
 integers_64_bit: Final = st.integers(-(2**63), 2**64 - 1)

@@ -94,3 +94,15 @@ async def a_flood_of_interim_answers_prolongs_nothing(target: SenderTarget) -> N
     async with target.scene(in_turn(Reply(interim_flood=True), OK), retries=1, spec=spec) as scene:
         await scene.emit()
         await _ends(scene, "TMO-106", "a flood of interim answers", timeout)
+
+
+@check("TMO-107")
+async def a_success_with_a_slow_body_is_a_success(target: SenderTarget) -> None:
+    """A whole head at once, and a body byte by byte over half of the timeout."""
+    spec, timeout = _spec(target)
+    body = b"accepted"
+    reply = Reply(status=200, body=body, drip_body=timeout / 2 / len(body))
+    async with target.scene(in_turn(reply, OK), retries=1, spec=spec) as scene:
+        await scene.emit()
+        await scene.answered()
+        await scene.must_stay("TMO-107", 1, f"a success whose body took {timeout / 2:g} s")

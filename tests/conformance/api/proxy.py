@@ -1,5 +1,6 @@
 """Stands before a server of hookline.v1 and hands everything on, but for the one thing that a mutant does otherwise."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class Mutant:
     """A server that breaks a requirement in one method.
 
     `asks` changes each request; `answers` changes each answer, and False from it drops a message of a stream; `errs`
-    changes an error's status, and an answer from it takes the error's place.
+    changes an error's status, and an answer from it takes the error's place. `instead` names the method of the same service
+    that is called in its place. `ends_streams` ends each at once; after a cancelled call one that `tires` answers no more.
     """
 
     name: str
@@ -39,6 +41,9 @@ class Mutant:
     asks: Asks = lambda request: None
     answers: Answers = lambda answer: True
     errs: Errs = lambda status: None
+    instead: str = ""
+    ends_streams: bool = False
+    tires: bool = False
     takes_any_method: bool = False
 
 
@@ -63,6 +68,7 @@ class _Handler(grpc.GenericRpcHandler):
     def __init__(self, channel: grpc.aio.Channel, mutant: Mutant) -> None:
         self._channel = channel
         self._mutant = mutant
+        self._tired: list[bool] = []
 
     def service(self, details: Any) -> grpc.RpcMethodHandler | None:
         found = METHODS.get(details.method)
@@ -71,7 +77,9 @@ class _Handler(grpc.GenericRpcHandler):
         mutant = self._mutant if found.name in self._mutant.method.split() else GOOD
         kind = {"request_deserializer": GetMessageClass(found.input_type).FromString, "response_serializer": _bytes}
         read = GetMessageClass(found.output_type).FromString
-        onward = _Onward(mutant, self._channel, details.method, read)
+        service = details.method.rpartition("/")[0]
+        path = f"{service}/{mutant.instead}" if mutant.instead else details.method
+        onward = _Onward(mutant, self._channel, path, read, self._tired)
         if found.client_streaming:
             return grpc.stream_stream_rpc_method_handler(onward.streams, **kind)
         if found.server_streaming:
@@ -82,13 +90,18 @@ class _Handler(grpc.GenericRpcHandler):
 class _Onward:
     """One method, handed on."""
 
-    def __init__(self, mutant: Mutant, channel: grpc.aio.Channel, path: str, read: Callable[[bytes], Any]) -> None:
+    def __init__(
+        self, mutant: Mutant, channel: grpc.aio.Channel, path: str, read: Callable[[bytes], Any], tired: list[bool]
+    ) -> None:
+        self._tired = tired
         self._mutant = mutant
         self._channel = channel
         self._path = path
         self._coding = {"request_serializer": _bytes, "response_deserializer": read}
 
     async def unary(self, request: Any, context: Any) -> Any:
+        if self._tired:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "too tired")
         try:
             self._mutant.asks(request)
             answer = await self._channel.unary_unary(self._path, **self._coding)(request, timeout=context.time_remaining())
@@ -110,12 +123,18 @@ class _Onward:
 
     async def _told(self, call: Any, context: Any) -> AsyncIterator[Any]:
         await context.send_initial_metadata(())
+        if self._mutant.ends_streams:
+            return
         try:
             async for answer in call:
                 if self._mutant.answers(answer) is not False:
                     yield answer
         except grpc.aio.AioRpcError as error:
             await self._fail(error, context)
+        except asyncio.CancelledError:
+            if self._mutant.tires:
+                self._tired.append(True)
+            raise
         finally:
             call.cancel()
 

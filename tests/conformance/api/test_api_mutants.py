@@ -5,25 +5,19 @@ from collections.abc import AsyncIterator
 import pytest
 from conformance.api.mutants import MUTANTS
 from conformance.api.proxy import METHODS, Mutant, proxy
+from conformance.api.serving import served
 
-import hookline
-from hookline.engine import EngineConfig
 from hookline_conformance.api import ApiTarget
 from hookline_conformance.explore import Mode
 from hookline_conformance.requirement import Binds, load_catalogue
 from hookline_conformance.runner import Options, run
 from hookline_conformance.verdict import Status
-from hookline_server.app import Server
-from hookline_server.settings import Settings
 
 
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
-    async with hookline.open("memory:", config=EngineConfig(allow_http_loopback=True)) as client:
-        server = Server(Settings(port=0), client)
-        await server.start()
-        yield server.address
-        await server.stop(1.0)
+    async with served() as found:
+        yield found
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.breaks} {mutant.name}")
@@ -51,3 +45,7 @@ def test_every_mutant_names_methods_and_a_requirement_that_there_are() -> None:
         assert set(mutant.method.split()) <= known, mutant.name
         assert mutant.breaks in bound, mutant.name
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_every_requirement_of_the_api_has_a_mutant() -> None:
+    assert {requirement.id for requirement in load_catalogue().binding(Binds.API)} == {mutant.breaks for mutant in MUTANTS}

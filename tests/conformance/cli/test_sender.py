@@ -40,6 +40,8 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["sender", "--bridge", "127.0.0.1:1", "--restart-command", "x"], "--restart-command"),
         (["sender", "--hookline", "127.0.0.1:1", "--restart-command", "'"], "--restart-command"),
         (["sender", "--hookline", "127.0.0.1:1", "--ca", "/nowhere.pem"], "--ca"),
+        (["sender", "--bridge", "127.0.0.1:1", "--safe"], "--safe: is of receivers"),
+        (["api", "--hookline", "127.0.0.1:1", "--safe"], "--safe: is of receivers"),
         (["api", "--hookline", "127.0.0.1"], "host:port"),
         (["api", "--hookline", "example.com:443"], "--allow-remote"),
         (["api"], "--hookline"),

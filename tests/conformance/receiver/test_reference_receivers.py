@@ -135,6 +135,8 @@ async def test_a_polite_run_sends_nothing_hostile() -> None:
     methods: list[int] = []
     good = receiver.limited
     receiver.limited = lambda length: methods.append(length) or good(length)
+    allowed: set[str] = set()
+    receiver.allows = lambda method: allowed.add(method) or method == "POST"
     await receiver.start()
     try:
         target = ReceiverTarget(url=f"http://127.0.0.1:{receiver.port}/", scheme=scheme_named("standard"), secrets=receiver.secrets)
@@ -145,3 +147,5 @@ async def test_a_polite_run_sends_nothing_hostile() -> None:
     assert statuses["SAF-001"] is Status.NOT_CHECKED
     assert statuses["SIG-001"] is Status.PASSED
     assert max(methods) <= 110 * 1024
+    assert allowed == {"POST"}
+    assert statuses["HDR-011"] is statuses["PAY-011"] is Status.NOT_CHECKED

@@ -11,6 +11,7 @@ from hookline_conformance.sender.adapter import Feature, SenderAdapter
 from hookline_conformance.sender.adapters.bridge import BridgeAdapter
 from hookline_conformance.verdict import Status
 from hookline_proto.conformance.v1 import sender_bridge_pb2 as pb
+from hookline_proto.conformance.v1 import sender_bridge_pb2_grpc as pb_grpc
 
 
 async def test_a_good_sender_passes_everything_through_a_bridge() -> None:
@@ -53,6 +54,35 @@ async def test_what_a_bridge_does_not_name_is_unsupported_and_never_called() -> 
     statuses = {verdict.requirement.id: verdict.status for verdict in report.verdicts}
     assert statuses["ROT-101"] is statuses["SUB-104"] is statuses["ORD-101"] is Status.UNSUPPORTED
     assert {verdict.requirement.id: verdict.detail for verdict in report.verdicts if verdict.status is Status.FAILED} == {}
+
+
+async def test_describe_configure_and_emit_are_enough() -> None:
+    class Three(Bridge):
+        async def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
+            answer = await super().Describe(request, context)
+            del answer.features[:]
+            return answer
+
+        DeleteTarget = pb_grpc.SenderBridgeServicer.DeleteTarget
+
+    adapter = make()
+    async with serving(Three(adapter)) as address:
+        report = await run(SenderTarget(BridgeAdapter(address), name="bridge"), Options(only=frozenset({"SIG-101"})))
+    await adapter.close()
+    assert report.no_verdict == ""
+    assert [verdict.status for verdict in report.verdicts] == [Status.PASSED]
+
+
+async def test_a_bridge_that_names_deletion_and_does_not_know_it_reaches_no_verdict() -> None:
+    class Liar(Bridge):
+        DeleteTarget = pb_grpc.SenderBridgeServicer.DeleteTarget
+
+    adapter = make()
+    async with serving(Liar(adapter)) as address:
+        report = await run(SenderTarget(BridgeAdapter(address), name="liar"), Options(only=frozenset({"SIG-101"})))
+    await adapter.close()
+    assert report.exit_code == 2
+    assert "DeleteTargetRequest" in report.no_verdict
 
 
 async def test_a_bridge_that_lies_about_its_features_reaches_no_verdict() -> None:

@@ -12,9 +12,15 @@ from hookline_conformance.sender import SenderTarget
 from hookline_conformance.verdict import Status
 
 ALL = mutants()
-UNBREAKABLE = {
-    "EMI-104": "the state machine: its laws are those of other requirements, and test_machine.py shows it at work",
-}
+SEARCHED = {"EMI-104"}
+"""What one search finds depends on luck, and on the modules that happen to be loaded: a few are made."""
+SEARCHES = 5
+
+
+@pytest.fixture(autouse=True)
+def shrinks_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked for is found before it is made small."""
+    monkeypatch.setattr("hookline_conformance.explore._SHRINK_SECONDS", 1.0)
 
 
 def test_every_mutant_is_one_line_away_and_has_a_name_of_its_own() -> None:
@@ -25,7 +31,7 @@ def test_every_mutant_is_one_line_away_and_has_a_name_of_its_own() -> None:
 
 def test_every_sender_requirement_that_can_be_broken_has_a_mutant() -> None:
     bound = {requirement.id for requirement in load_catalogue().binding(Binds.SENDER)}
-    assert bound - {mutant.breaks for mutant in ALL} == set(UNBREAKABLE)
+    assert bound - {mutant.breaks for mutant in ALL} == set()
 
 
 async def test_the_good_sender_passes_everything() -> None:
@@ -46,10 +52,13 @@ async def test_every_seed_gives_the_good_sender_the_same_verdicts(seed: int) -> 
 
 @pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: mutant.name)
 async def test_a_mutant_is_killed_by_the_requirement_it_breaks(mutant: Mutant) -> None:
-    target = SenderTarget(make(mutant), name=mutant.name, patience=2.0)
-    report = await run(target, Options(only=frozenset({mutant.breaks})))
-    assert report.no_verdict == ""
-    (verdict,) = report.verdicts
+    for seed in range(SEARCHES if mutant.breaks in SEARCHED else 1):
+        target = SenderTarget(make(mutant), name=mutant.name, patience=2.0)
+        report = await run(target, Options(only=frozenset({mutant.breaks}), seed=seed))
+        assert report.no_verdict == ""
+        (verdict,) = report.verdicts
+        if verdict.status is Status.FAILED:
+            break
     assert verdict.status is Status.FAILED, verdict.detail
     assert verdict.expected
     assert verdict.got

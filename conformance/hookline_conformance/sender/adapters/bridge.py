@@ -52,6 +52,7 @@ class BridgeAdapter(SenderAdapter):
     def __init__(self, address: str) -> None:
         self._address = address
         self._secrets: dict[str, str] = {}
+        self._deletes = False
         self._channel: grpc.aio.Channel | None = None
 
     async def open(self) -> Capabilities:
@@ -62,6 +63,7 @@ class BridgeAdapter(SenderAdapter):
         unknown = [value for value in said.features if value not in FEATURES]
         if unknown:
             raise AdapterError(f"the bridge at {self._address} names the feature {unknown[0]}, which this suite does not know")
+        self._deletes = pb.FEATURE_DELETE in said.features
         usual = Capabilities(name=said.name)
         return Capabilities(
             name=said.name,
@@ -131,9 +133,15 @@ class BridgeAdapter(SenderAdapter):
         return Emitted(event_id=answer.event_id, duplicate=answer.duplicate)
 
     async def delete(self, target: str) -> None:
-        """Remove a target."""
+        """Remove a target; a bridge that does not name FEATURE_DELETE is asked too, and need not know the method."""
         self._secrets.pop(target, None)
-        await self._call(self._stub.DeleteTarget, pb.DeleteTargetRequest(target_id=target))
+        try:
+            await self._call(self._stub.DeleteTarget, pb.DeleteTargetRequest(target_id=target))
+        except AdapterError as error:
+            cause = error.__cause__
+            unknown = isinstance(cause, grpc.aio.AioRpcError) and cause.code() is grpc.StatusCode.UNIMPLEMENTED
+            if self._deletes or not unknown:
+                raise
 
     async def attempts(self, target: str) -> list[AttemptRecord]:
         """What the sender recorded."""

@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class SenderBridgeStub:
     """A small server beside the sender under test, which the suite calls. Whoever writes it implements Describe,
-    Configure, Emit and DeleteTarget, and of the others those whose features Describe names; the suite calls no
-    others, and UNIMPLEMENTED is what they may answer.
+    Configure and Emit, and of the others those whose features Describe names. Of what is not named the suite calls
+    DeleteTarget alone, to clean up, and UNIMPLEMENTED is what it may answer.
 
     Where the sender refuses what it is asked for (a URL, a header, an event), answer INVALID_ARGUMENT, or
     whatever status fits; the suite tells a refusal from a fault of the bridge by that: UNAVAILABLE, INTERNAL and
@@ -101,8 +101,8 @@ class SenderBridgeStub:
 
 class SenderBridgeServicer:
     """A small server beside the sender under test, which the suite calls. Whoever writes it implements Describe,
-    Configure, Emit and DeleteTarget, and of the others those whose features Describe names; the suite calls no
-    others, and UNIMPLEMENTED is what they may answer.
+    Configure and Emit, and of the others those whose features Describe names. Of what is not named the suite calls
+    DeleteTarget alone, to clean up, and UNIMPLEMENTED is what it may answer.
 
     Where the sender refuses what it is asked for (a URL, a header, an event), answer INVALID_ARGUMENT, or
     whatever status fits; the suite tells a refusal from a fault of the bridge by that: UNAVAILABLE, INTERNAL and
@@ -183,7 +183,8 @@ class SenderBridgeServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTarget(self, request, context):
-        """Removes a target. The suite cleans up with it, also where FEATURE_DELETE is not named; it may do nothing then.
+        """Removes a target. The suite cleans up with it, also where FEATURE_DELETE is not named; it may do nothing then, or
+        answer UNIMPLEMENTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -257,8 +258,8 @@ def add_SenderBridgeServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SenderBridge:
     """A small server beside the sender under test, which the suite calls. Whoever writes it implements Describe,
-    Configure, Emit and DeleteTarget, and of the others those whose features Describe names; the suite calls no
-    others, and UNIMPLEMENTED is what they may answer.
+    Configure and Emit, and of the others those whose features Describe names. Of what is not named the suite calls
+    DeleteTarget alone, to clean up, and UNIMPLEMENTED is what it may answer.
 
     Where the sender refuses what it is asked for (a URL, a header, an event), answer INVALID_ARGUMENT, or
     whatever status fits; the suite tells a refusal from a fault of the bridge by that: UNAVAILABLE, INTERNAL and

@@ -28,8 +28,8 @@ GRPC_VERSION: str
 
 class SenderBridgeStub:
     """A small server beside the sender under test, which the suite calls. Whoever writes it implements Describe,
-    Configure, Emit and DeleteTarget, and of the others those whose features Describe names; the suite calls no
-    others, and UNIMPLEMENTED is what they may answer.
+    Configure and Emit, and of the others those whose features Describe names. Of what is not named the suite calls
+    DeleteTarget alone, to clean up, and UNIMPLEMENTED is what it may answer.
 
     Where the sender refuses what it is asked for (a URL, a header, an event), answer INVALID_ARGUMENT, or
     whatever status fits; the suite tells a refusal from a fault of the bridge by that: UNAVAILABLE, INTERNAL and
@@ -66,13 +66,15 @@ class SenderBridgeStub:
     UpdateTarget: _grpc.UnaryUnaryMultiCallable[_sender_bridge_pb2.UpdateTargetRequest, _sender_bridge_pb2.UpdateTargetResponse]
     """Changes a target (FEATURE_UPDATE)."""
     DeleteTarget: _grpc.UnaryUnaryMultiCallable[_sender_bridge_pb2.DeleteTargetRequest, _sender_bridge_pb2.DeleteTargetResponse]
-    """Removes a target. The suite cleans up with it, also where FEATURE_DELETE is not named; it may do nothing then."""
+    """Removes a target. The suite cleans up with it, also where FEATURE_DELETE is not named; it may do nothing then, or
+    answer UNIMPLEMENTED.
+    """
 
 @_typing.type_check_only
 class SenderBridgeAsyncStub(SenderBridgeStub):
     """A small server beside the sender under test, which the suite calls. Whoever writes it implements Describe,
-    Configure, Emit and DeleteTarget, and of the others those whose features Describe names; the suite calls no
-    others, and UNIMPLEMENTED is what they may answer.
+    Configure and Emit, and of the others those whose features Describe names. Of what is not named the suite calls
+    DeleteTarget alone, to clean up, and UNIMPLEMENTED is what it may answer.
 
     Where the sender refuses what it is asked for (a URL, a header, an event), answer INVALID_ARGUMENT, or
     whatever status fits; the suite tells a refusal from a fault of the bridge by that: UNAVAILABLE, INTERNAL and
@@ -106,12 +108,14 @@ class SenderBridgeAsyncStub(SenderBridgeStub):
     UpdateTarget: _aio.UnaryUnaryMultiCallable[_sender_bridge_pb2.UpdateTargetRequest, _sender_bridge_pb2.UpdateTargetResponse]  # type: ignore[assignment]
     """Changes a target (FEATURE_UPDATE)."""
     DeleteTarget: _aio.UnaryUnaryMultiCallable[_sender_bridge_pb2.DeleteTargetRequest, _sender_bridge_pb2.DeleteTargetResponse]  # type: ignore[assignment]
-    """Removes a target. The suite cleans up with it, also where FEATURE_DELETE is not named; it may do nothing then."""
+    """Removes a target. The suite cleans up with it, also where FEATURE_DELETE is not named; it may do nothing then, or
+    answer UNIMPLEMENTED.
+    """
 
 class SenderBridgeServicer(metaclass=_abc_1.ABCMeta):
     """A small server beside the sender under test, which the suite calls. Whoever writes it implements Describe,
-    Configure, Emit and DeleteTarget, and of the others those whose features Describe names; the suite calls no
-    others, and UNIMPLEMENTED is what they may answer.
+    Configure and Emit, and of the others those whose features Describe names. Of what is not named the suite calls
+    DeleteTarget alone, to clean up, and UNIMPLEMENTED is what it may answer.
 
     Where the sender refuses what it is asked for (a URL, a header, an event), answer INVALID_ARGUMENT, or
     whatever status fits; the suite tells a refusal from a fault of the bridge by that: UNAVAILABLE, INTERNAL and
@@ -209,6 +213,8 @@ class SenderBridgeServicer(metaclass=_abc_1.ABCMeta):
         request: _sender_bridge_pb2.DeleteTargetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sender_bridge_pb2.DeleteTargetResponse, _abc.Awaitable[_sender_bridge_pb2.DeleteTargetResponse]]:
-        """Removes a target. The suite cleans up with it, also where FEATURE_DELETE is not named; it may do nothing then."""
+        """Removes a target. The suite cleans up with it, also where FEATURE_DELETE is not named; it may do nothing then, or
+        answer UNIMPLEMENTED.
+        """
 
 def add_SenderBridgeServicer_to_server(servicer: SenderBridgeServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -218,3 +218,6 @@ async def _(self: Receiver, reader: asyncio.StreamReader) -> str:
     if line.endswith(";a=b"):
         raise Refused(400)
     return line
+
+
+mutant("PAY-013", "keeps events in a database that holds no U+0000", "signed_body", refusing(rb"\\u0000"))
