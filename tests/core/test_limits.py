@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hookline.errors import InvalidArgument
-from hookline.model import CircuitBreaker, Ordering, RateLimit, SubscriptionSpec
+from hookline.model import CircuitBreaker, Ordering, RateLimit, RetryPolicy, Steps, SubscriptionSpec
 from hookline.validation import check_subscription
 
 NUMBERS = (math.nan, math.inf, -1, "5", None, True)
@@ -61,6 +61,10 @@ def test_a_breaker_is_not_open_for_longer_at_first_than_at_most() -> None:
 def test_stepping_aside_needs_an_order() -> None:
     assert refused(step_aside_after=3, ordering=Ordering.BY_KEY) == {}
     assert "ordering by key" in refused(step_aside_after=3)["step_aside_after"]
+    twice = RetryPolicy(schedule=Steps(delays=(1.0,)), max_attempts=2)
+    assert refused(step_aside_after=1, ordering=Ordering.BY_KEY, retry=twice) == {}
+    for value in (2, 3):
+        assert "max_attempts" in refused(step_aside_after=value, ordering=Ordering.BY_KEY, retry=twice)["step_aside_after"]
     for value in (-1, 101, 1.5, True):
         assert "step_aside_after" in refused(step_aside_after=value, ordering=Ordering.BY_KEY)
 

@@ -1,12 +1,14 @@
 """How deliveries and subscriptions end, who is told, and what is held meanwhile."""
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from engine.virtual import CONFIG, LOOPBACK, OK, Reply, Seen, World, virtual, world
+from engine.virtual import CONFIG, LOOPBACK, OK, Reply, Seen, VirtualClock, World, at, standing, virtual, world
 
+from hookline.engine.lapse import lapse_held
 from hookline.errors import InvalidArgument
 from hookline.lanes import lane_of
 from hookline.model import (
@@ -15,12 +17,14 @@ from hookline.model import (
     EventSpec,
     HoldKind,
     Ordering,
+    Pause,
     RetryPolicy,
     Steps,
     Subscription,
     SubscriptionSpec,
     SubscriptionState,
 )
+from hookline.store.protocol import LaneKey
 
 TWICE = RetryPolicy(schedule=Steps(delays=(1.0,)), max_attempts=2, jitter=0.0)
 OFTEN = RetryPolicy(schedule=Steps(delays=(4.0,) * 50), max_attempts=51, jitter=0.0)
@@ -268,6 +272,23 @@ async def test_what_is_held_for_too_long_is_cancelled_with_that_reason_and_what_
         await w.client.subscriptions.resume(subscription.id)
         await w.until_done(within=5.0)
         assert len(w.receiver.seen) == 3
+
+
+@virtual
+async def test_what_is_held_too_long_is_cancelled_no_further_once_it_is_held_no_more() -> None:
+    cancelled: list[int] = []
+
+    class Queue:
+        async def lapse(self, _: LaneKey, *, limit: int, **__: Any) -> int:
+            cancelled.append(limit)
+            return limit
+
+    pauses = (Pause(start=at(0)),)
+    held = replace(standing(hold_for=10.0), state=SubscriptionState.PAUSED, pauses=pauses)
+    clock = VirtualClock()
+    await asyncio.sleep(60.0)
+    await lapse_held(Queue(), held, [held.id], clock, still=lambda: len(cancelled) < 3)  # type: ignore[arg-type]  # all that is asked
+    assert len(cancelled) == 3
 
 
 @virtual

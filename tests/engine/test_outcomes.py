@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from engine.virtual import OK, standing, virtual, world
+from engine.virtual import OK, Reply, standing, virtual, world
 
 from hookline.engine.lane import Lane, Memory
 from hookline.engine.settle import Settler
@@ -64,6 +64,24 @@ async def test_an_outcome_of_a_former_epoch_does_not_end_the_lane_that_is_held_n
         settler.submit(lane, Settlement(work, lane.epoch, Result.DELIVERED, None, "", 0))
     await settler.drain()
     assert (lost, settled) == ([former], [held])
+
+
+@virtual
+async def test_what_was_under_way_in_a_lane_that_is_lost_takes_no_memory_any_more() -> None:
+    async with world(lambda _: Reply(after=20.0)) as w:
+        await w.subscribe(timeout=60.0)
+        await w.emit(10)
+        await w.live(1.0)
+        memory = (await w.client.engine()).dispatcher.memory
+        assert memory.held > 0
+        w.nodes["a"].stall()
+        await w.node("b")
+        await w.live(15.0)
+        w.nodes["a"].wake()
+        await w.live(30.0)
+        tenants = {lane.tenant for node in w.nodes.values() for lane in (await node.client.engine()).dispatcher.lanes.values()}
+        assert memory.held == 0
+        assert {tenant.held for tenant in tenants} <= {0}
 
 
 @virtual

@@ -174,7 +174,7 @@ def _spec(dice: random.Random, number: int, *, calm: bool) -> SubscriptionSpec:
     if not free and dice.random() < 0.4:
         breaker = CircuitBreaker(consecutive_failures=dice.choice((2, 4)), open_for=dice.choice((1.0, 2.0)), open_at_most=4.0)
     wide = dice.choice((1, 3, 64))
-    return SubscriptionSpec(
+    spec = SubscriptionSpec(
         url=f"{LOOPBACK}/s{number}/0",
         event_types=dice.choice((("*",), ("*",), ("a.*",), ("a.b", "c"))) if not free else ("*",),
         secret=f"whsec_{'A' * 31}{number}",
@@ -190,6 +190,7 @@ def _spec(dice: random.Random, number: int, *, calm: bool) -> SubscriptionSpec:
         hold_for=dice.choice((None, None, None, 1.5)),
         disable_after=0.0,
     )
+    return replace(spec, step_aside_after=min(spec.step_aside_after, spec.retry.max_attempts - 1))
 
 
 def _mood(dice: random.Random, *, calm: bool = False) -> Mood:

@@ -93,7 +93,7 @@ class Dispatcher:
         self._workers: set[asyncio.Task[None]] = set()
         self._touched: dict[Lane, None] = {}
         """Lanes of which outcomes were written in the commit that is being told."""
-        self._memory = Memory(config.memory_budget)
+        self.memory = Memory(config.memory_budget)
         self._pumping = False
         self._doubt: asyncio.TimerHandle | None = None
         self.reader = Reader(queue, clock, self._loaded)
@@ -114,7 +114,7 @@ class Dispatcher:
             now=now_micros(self._clock),
             monotonic=self._clock.monotonic(),
             window=self._config.lane_window,
-            memory=self._memory,
+            memory=self.memory,
         )
         self.reader.want(lane)
 
@@ -304,6 +304,7 @@ class Dispatcher:
             if self._gives_way(lane):
                 continue
             work = lane.take()
+            self._turns.took(lane.tenant)
             self._slots.busy += 1
             if not lane.pace.free:
                 lane.pace.started(work.pos, now_micros(self._clock))

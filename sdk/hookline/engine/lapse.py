@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from hookline.clock import Clock, micros, now_micros
@@ -26,7 +27,8 @@ async def lapse(queue: WorkQueue, lanes: Callable[[], Iterable[Lane]], clock: Cl
             if lane.target.active or lane.closing:
                 continue
             try:
-                await lapse_held(queue, lane.target.subscription, [lane.key.lane], clock)
+                held = lane.target.subscription
+                await lapse_held(queue, held, [lane.key.lane], clock, still=partial(_holds, lane, held.state))
             except HooklineError as error:
                 LOGGER.warning("what is held too long could not be cancelled, trying again: %s", error)
 
@@ -35,13 +37,25 @@ async def lapse_all(queue: WorkQueue, tenant: str, lanes: Iterable[str], clock: 
     """Cancel everything that is pending in these lanes now, in steps. Raises Unavailable."""
     before = now_micros(clock) + 1
     for lane in lanes:
-        await _lapse(queue, LaneKey(tenant, lane), before, reason, clock)
+        await _lapse(queue, LaneKey(tenant, lane), before, clock, reason=reason)
 
 
-async def lapse_held(queue: WorkQueue, subscription: Subscription, lanes: Iterable[str], clock: Clock) -> None:
+def _holds(lane: Lane, state: SubscriptionState) -> bool:
+    """Whether the lane's subscription still stands as it did."""
+    return lane.target.subscription.state is state and not lane.closing
+
+
+def _always() -> bool:
+    return True
+
+
+async def lapse_held(
+    queue: WorkQueue, subscription: Subscription, lanes: Iterable[str], clock: Clock, *, still: Callable[[], bool] = _always
+) -> None:
     """Cancel what a paused or disabled subscription has held in these lanes for longer than it holds. Raises Unavailable.
 
-    What was pending before is held from the pause on.
+    What was pending before is held from the pause on. Before each step it is asked whether that is `still` so: it may
+    have been resumed meanwhile.
     """
     since = held_since(subscription)
     if subscription.hold_for is None or since is None:
@@ -50,7 +64,7 @@ async def lapse_held(queue: WorkQueue, subscription: Subscription, lanes: Iterab
     if micros(since) <= before:
         reason = f"held for more than {subscription.hold_for:g} s while its subscription was {subscription.state.value}"
         for lane in lanes:
-            await _lapse(queue, LaneKey(subscription.tenant, lane), before + 1, reason, clock)
+            await _lapse(queue, LaneKey(subscription.tenant, lane), before + 1, clock, reason=reason, still=still)
 
 
 def held_since(subscription: Subscription) -> datetime | None:
@@ -61,7 +75,9 @@ def held_since(subscription: Subscription) -> datetime | None:
     return subscription.update_time if last is None or last.end is not None else last.start
 
 
-async def _lapse(queue: WorkQueue, key: LaneKey, before: int, reason: str, clock: Clock) -> None:
+async def _lapse(
+    queue: WorkQueue, key: LaneKey, before: int, clock: Clock, *, reason: str, still: Callable[[], bool] = _always
+) -> None:
     done = STEP
-    while done == STEP:
+    while done == STEP and still():
         done = await queue.lapse(key, before=before, limit=STEP, reason=reason, at=now_micros(clock))

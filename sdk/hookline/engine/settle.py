@@ -103,6 +103,7 @@ class Settler:
                     await self._commit([one])
             else:
                 LOGGER.exception("an outcome was refused by the store; what is pending in its lane is read anew")
+                batch[0][0].settled(batch[0][1]._replace(result=Result.CANCELLED, due=None))
                 self._lost(batch[0][0])
                 self._flushed()
             return
@@ -110,6 +111,7 @@ class Settler:
         former = {key: min(lane.epoch for lane, _ in batch if lane.key == key) for key in lost}
         for lane, settlement in batch:
             if lane.key in lost and lane.epoch == former[lane.key]:
+                lane.settled(settlement._replace(result=Result.CANCELLED, due=None))  # it takes no memory any more
                 self._lost(lane)
             elif settlement.work.pos in gone:  # cancelled meanwhile, or moved: it waits for nothing, or stands elsewhere
                 lane.behind = lane.waits = True

@@ -60,16 +60,19 @@ class Turns:
             self._order.append(tenant)
 
     def next(self) -> "Lane | None":
-        """The lane whose turn it is."""
+        """The lane whose turn it is; `took` is to be told if it uses that."""
         order = self._order
         while order:
             tenant = order[0]
             if not tenant.lanes:
                 order.popleft().queued = False
                 continue
-            tenant.credit -= 1
-            if tenant.credit <= 0:
-                tenant.credit = tenant.weight
-                order.rotate(-1)
             return tenant.lanes.popleft()
         return None
+
+    def took(self, tenant: Tenant) -> None:
+        """The lane that `next` answered, one of `tenant`, has started something."""
+        tenant.credit -= 1
+        if tenant.credit <= 0:
+            tenant.credit = tenant.weight
+            self._order.rotate(-1)

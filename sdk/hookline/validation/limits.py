@@ -4,6 +4,7 @@ from typing import Final
 
 from hookline.errors import quoted
 from hookline.model.limits import CircuitBreaker, RateLimit
+from hookline.model.policy import RetryPolicy
 from hookline.model.subscription import Ordering, SubscriptionSpec
 from hookline.validation.text import is_number, is_whole, wrong_type
 from hookline.validation.url import Problems
@@ -68,6 +69,16 @@ def _step_aside(spec: SubscriptionSpec) -> Problems:
         yield "step_aside_after", f"{quoted(after)} is out of range; right is 1 to {LATEST_STEP_ASIDE} attempts, or 0: never"
     elif after and spec.ordering is not Ordering.BY_KEY:
         yield "step_aside_after", "says when to leave the order, and there is none; right is ordering by key, or 0"
+    elif after and _ends_before(spec.retry, after):
+        yield (
+            "step_aside_after",
+            f"{after} attempts are the last ones, by the retry policy; right is less than its max_attempts, or 0",
+        )
+
+
+def _ends_before(retry: object, attempts: int) -> bool:
+    """Whether after so many attempts there is no other."""
+    return isinstance(retry, RetryPolicy) and is_whole(retry.max_attempts) and retry.max_attempts <= attempts
 
 
 def _between(field: str, value: object, lowest: float, highest: float, unit: str = "") -> Problems:
