@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from crash.processes import SECRET, Receiver, assert_account, ending, free_port, serve, until
+from crash.processes import SECRET, Process, Receiver, assert_account, ending, free_port, serve, until
 from postgres.server import server
 
 import hookline
@@ -79,6 +79,7 @@ async def test_every_acknowledged_event_survives_kill_9_of_the_server(tmp_path: 
                 await emitters.stop()
                 await until(lambda: _nothing_pending(client), within=60.0, step=0.1)
                 stats = await client.deliveries.stats()
+            await until(lambda: _told_of_a_death(processes[0]), within=30.0)
             processes[0].signal(signal.SIGTERM)
             assert await processes[0].ended(within=15.0) == 0
         assert_account(receiver.account, emitters.acknowledged)
@@ -88,6 +89,12 @@ async def test_every_acknowledged_event_survives_kill_9_of_the_server(tmp_path: 
         return
     with contextlib.closing(sqlite3.connect(tmp_path / "hookline.db")) as store:
         assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def _told_of_a_death(process: Process) -> bool:
+    """Whether the operator can read that the process before ended without leaving, and what became of its lanes."""
+    said = "is dead; its lanes are taken over", "has not beaten for 10 s; its lanes are taken over"
+    return any(str(line.get("event", "")).endswith(said) for line in process.said)
 
 
 async def _nothing_pending(client: hookline.Client) -> bool:
