@@ -129,7 +129,7 @@ class Reader:
             if waiting:
                 dues.append(lane)
         try:
-            due = await self._queue.due([DueRequest(lane.key, now, _limit(lane)) for lane in dues]) if dues else ()
+            due = await self._queue.due([DueRequest(lane.key, now, _limit(lane), lane.floor) for lane in dues]) if dues else ()
             claimed = (
                 await self._queue.claim([ClaimRequest(lane.key, lane.cursor, _limit(lane)) for lane in claims]) if claims else ()
             )
