@@ -151,7 +151,7 @@ class OutboxRow:
 
 def unreadable(tenant: str, place: tuple[int, int], event_id: str, error: Exception) -> OutboxRow:
     """A row of which no event can be made."""
-    problem = f"it cannot be read: {error or type(error).__name__}; right is what outbox.statement or hookline.emit writes"
+    problem = f"it cannot be read: {str(error) or type(error).__name__}; right is what outbox.statement or hookline.emit writes"
     return OutboxRow(tenant=tenant, place=place, event=EventSpec(type="", data=b"", id=event_id), problem=problem)
 
 

@@ -1,6 +1,7 @@
 """What a node reads, and when: nothing that is pending stays unread, and nothing is read into memory twice."""
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -262,3 +263,62 @@ async def test_timers_do_not_pile_up_behind_one_that_is_far_away() -> None:
     assert reader._timed[lane] == lane.next_due
     assert any(entry[0] == lane.next_due for entry in reader._timers)
     reader.close()
+
+
+def waiting(pos: int, due: int) -> Work:
+    return work(pos)._replace(due=due)
+
+
+def reading(*, ordered: bool = False) -> Lane:
+    """A lane that has read a work due at 10 and one due at 30, and has settled the first."""
+    made = OrderedLane if ordered else Lane
+    lane = made(owned(ordered=ordered), target(), Tenant("acme", 1), now=0, window=100, memory=Memory(1 << 20))
+    lane.begin_read()
+    lane.absorb(None, DueAnswer([waiting(1, 10), waiting(2, 30)], None, False))
+    lane.release(lane.take())
+    lane.settled(Settlement(waiting(1, 10), 1, Result.DELIVERED, None, "", 0))
+    return lane
+
+
+def test_what_waits_is_read_on_from_where_the_last_read_ended() -> None:
+    lane = reading()
+    assert lane.floor == (30, 2)
+    lane.begin_read()
+    lane.absorb(None, DueAnswer([waiting(3, 40)], None, False))
+    assert lane.floor == (40, 3)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_retry_whose_settle_is_answered_after_the_read_that_passed_it_is_read_again(ordered: bool) -> None:
+    lane = reading(ordered=ordered)
+    lane.settled(Settlement(waiting(2, 30), 1, Result.WAIT, None, "", 0, due=25))
+    assert lane.floor < (25, 0)
+    assert lane.next_due == 25
+
+
+def test_a_retry_whose_settle_is_answered_during_the_read_is_not_passed() -> None:
+    lane = reading()
+    lane.begin_read()
+    lane.settled(Settlement(waiting(2, 30), 1, Result.WAIT, None, "", 0, due=35))
+    lane.absorb(None, DueAnswer([waiting(3, 40)], None, False))
+    assert (30, 2) <= lane.floor < (35, 0)
+
+
+@pytest.mark.parametrize("doubt", [Lane.empty, Lane.look_again, Lane.doubt_floor, lambda lane: lane.forget("dlv_9")])
+def test_what_somebody_else_has_moved_is_read_from_the_earliest_also_if_a_read_is_under_way(
+    doubt: Callable[[Lane], object],
+) -> None:
+    lane = reading()
+    doubt(lane)
+    assert lane.floor < (0, 0)
+    lane.begin_read()
+    doubt(lane)
+    lane.absorb(None, DueAnswer([waiting(3, 40)], None, False))
+    assert lane.floor < (0, 0)
+
+
+def test_the_floor_stands_below_what_had_no_room() -> None:
+    lane = Lane(owned(ordered=False), target(), Tenant("acme", 1), now=0, window=1, memory=Memory(1 << 20))
+    lane.begin_read()
+    lane.absorb(None, DueAnswer([waiting(1, 10), waiting(2, 30)], None, False))
+    assert lane.floor == (10, 1)

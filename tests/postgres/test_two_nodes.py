@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 from client.policies import QUICK
 from client.receiver import Receiver
@@ -59,6 +60,33 @@ async def test_behind_a_pooler_a_poll_finds_what_no_wake_can_tell(shared: Server
         assert await hear(heard, WakeKind.LANES) == Wake(WakeKind.LANES, (yard.key,))
     finally:
         await pooled.close()
+
+
+LATE = """\
+INSERT INTO hookline.fresh SELECT tenant, $1, (pg_current_xact_id()::text::bigint << 20) | 1, 'late', event, day, size, type, okey,
+  webhook, replay, created, run, before, since FROM hookline.fresh LIMIT 1"""
+
+
+async def test_a_poll_finds_what_commits_late_and_tells_of_nothing_twice(
+    shared: Server, database: str, store: PostgresStore, other: PostgresStore
+) -> None:
+    yard = await Yard.make(store, lanes=2)
+    wakes = store._the.wakes
+    store.listen(yard.node, lambda _: None)
+    late, stranger = await asyncpg.connect(shared.url(database)), await asyncpg.connect(shared.url(database))
+    await stranger.execute("BEGIN; SELECT pg_current_xact_id()")  # for as long as it likes
+    await late.execute("BEGIN; SELECT pg_current_xact_id()")
+    assert await wakes._look() is None
+    await other.append(NOBODY, [route(make_event(), yard.lanes[:1], revision=await yard.revision())])
+    assert await wakes._look() == [(yard.node, yard.key)]
+    assert await wakes._look() == []
+    await late.execute(LATE, yard.lanes[1])
+    assert await wakes._look() == []
+    await late.execute("COMMIT")
+    assert await wakes._look() == [(yard.node, LaneKey(TENANT, yard.lanes[1]))]
+    assert await wakes._look() == []
+    for connection in (late, stranger):
+        await connection.close()
 
 
 async def test_a_lane_that_was_handed_over_is_settled_by_its_new_owner_alone(store: PostgresStore, other: PostgresStore) -> None:

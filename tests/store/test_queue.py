@@ -85,6 +85,21 @@ async def test_due_works_come_earliest_first_and_say_if_there_are_more(store: St
     assert (answer.more, answer.next_due) == (True, NOON + 99)
 
 
+async def test_due_works_are_read_on_from_the_one_that_was_read_last(store: Store) -> None:
+    yard = await Yard.make(store)
+    await yard.emit(4)
+    works = await yard.claim()
+    waits = [outcome(work, Result.WAIT, due=NOON + delay) for work, delay in zip(works, (10, 20, 20, 30), strict=True)]
+    await store.settle(yard.node, waits)
+    (first,) = await store.due([DueRequest(yard.key, NOON + 50, 2)])
+    last = first.works[-1]
+    assert last.due is not None
+    (rest,) = await store.due([DueRequest(yard.key, NOON + 50, 9, (last.due, last.pos))])
+    assert [work.pos for work in (*first.works, *rest.works)] == [work.pos for work in works]
+    (more,) = await store.due([DueRequest(yard.key, NOON + 50, 9, (NOON + 20, -1))])
+    assert [work.due for work in more.works] == [NOON + 20, NOON + 20, NOON + 30]
+
+
 async def test_attempts_add_up_over_retries(store: Store) -> None:
     yard = await Yard.make(store)
     work = await yard.work()

@@ -172,6 +172,8 @@ class Dispatcher:
 
     def look_at_all(self) -> None:
         """Hints were lost: look at every lane; before long, also at what an order was holding back."""
+        for lane in self.lanes.values():
+            lane.doubt_floor()
         self.look(list(self.lanes))
         if self._doubt is None:
             self._doubt = asyncio.get_running_loop().call_later(DOUBT, self._recheck_orders)

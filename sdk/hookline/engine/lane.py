@@ -14,7 +14,7 @@ from hookline.engine.pace import Pace
 from hookline.engine.target import Target
 from hookline.engine.turns import Tenant
 from hookline.lanes import limited
-from hookline.store.protocol import ClaimAnswer, Cursor, DueAnswer, OwnedLane, Settlement, Work
+from hookline.store.protocol import FIRST, ClaimAnswer, Cursor, DueAnswer, OwnedLane, Settlement, Work
 
 OVERHEAD: Final = 1_024
 """Bytes of a work and its event, beside the data."""
@@ -30,6 +30,8 @@ AHEAD: Final = 32
 """Works that are read ahead for each request that may run at once: what waits longer need not wait in memory."""
 FEW: Final = 4
 """A read is worth it when it may bring more than one in so many of what is ready."""
+NEVER: Final = 1 << 62
+"""A time after all others (microseconds)."""
 BACKLOG: Final = 256
 """Works that wait in memory, from which on a lane may be late: what is shorter is gone in a moment."""
 LATE: Final = 2_000_000
@@ -105,6 +107,10 @@ class Lane:
         """The window was emptied while a read was under way; its answer no longer fits."""
         self._over: set[int] = set()
         """Positions that were settled while a read was under way."""
+        self.floor = FIRST
+        """Due time and position up to which what waits was read: it is in memory, or over."""
+        self._ceiling = NEVER
+        """Of the floor, after the read under way: something began to wait meanwhile that its answer may not have."""
 
     @property
     def runnable(self) -> bool:
@@ -176,6 +182,7 @@ class Lane:
             self.next_due = None
         self.behind = self.waits = False
         self._over.clear()
+        self._ceiling = NEVER
         return wanted
 
     def abandon_read(self) -> None:
@@ -192,6 +199,7 @@ class Lane:
         if due is not None:
             all_taken = self._load(due.works)
             self.waits |= due.more or not all_taken
+            self._raise_floor(due.works)
             if due.next_due is not None and (self.next_due is None or due.next_due < self.next_due):
                 self.next_due = due.next_due
         if claimed is not None:
@@ -210,11 +218,14 @@ class Lane:
         self.finished += settlement.attempt is not None
         if self._unknow(settlement.work) and self.reading:
             self._over.add(pos)
-        if settlement.due is not None and (self.next_due is None or settlement.due < self.next_due):
-            self.next_due = settlement.due
+        if settlement.due is not None:
+            self._keep_below(settlement.due)
+            if self.next_due is None or settlement.due < self.next_due:
+                self.next_due = settlement.due
 
     def forget(self, delivery_id: str) -> Work | None:
         """Take a work that has not started out of memory."""
+        self.doubt_floor()
         for work in self.ready:
             if work.delivery_id == delivery_id:
                 self.ready.remove(work)
@@ -228,7 +239,26 @@ class Lane:
     def look_again(self) -> None:
         """Read from the beginning again, and keep what is in memory: something that was dropped may be pending still."""
         self.cursor, self.behind, self.waits = None, True, True
+        self.doubt_floor()
         self._stale_read |= self.reading
+
+    def doubt_floor(self) -> None:
+        """Something may wait that was read before, or that somebody else has put there: read from the earliest again."""
+        self._keep_below(FIRST[0])
+
+    def _keep_below(self, due: int) -> None:
+        """Something waits until `due`, or will: its settle may have been answered after a read that did not see it."""
+        self.floor = min(self.floor, (due, -1))
+        self._ceiling = min(self._ceiling, due)
+
+    def _raise_floor(self, works: Iterable[Work]) -> None:
+        """Up to the last of those that were read, none of which was left out before it."""
+        reached = self.floor
+        for work in works:
+            if work.due is None or (work.pos not in self.known and work.pos not in self._over):
+                break
+            reached = (work.due, work.pos)
+        self.floor = max(self.floor, min(reached, (self._ceiling, -1)))
 
     def empty(self) -> None:
         """Drop what has not started, and read anew later."""
@@ -236,6 +266,7 @@ class Lane:
             self._unknow(work)
         self.ready.clear()
         self.cursor, self.behind, self.waits, self.next_due = None, True, True, None
+        self.doubt_floor()
         self._stale_read = self.reading
 
     def give_back(self) -> None:

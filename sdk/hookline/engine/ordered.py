@@ -80,6 +80,8 @@ class OrderedLane(Lane):
             self.passed_over = True
             for follower in self._busy.pop(key, ()):
                 self._unknow(follower)
+                if follower.due is not None:
+                    self._keep_below(follower.due)
             self._blocked[key] = True
             if settlement.due is not None:
                 self._heads[key] = settlement.due

@@ -131,16 +131,7 @@ class Reader:
             if waiting:
                 dues.append(lane)
         try:
-            due = (
-                await self._queue.due(
-                    [
-                        DueRequest(lane.key, now, _piece(lane) + sum(work.due is not None for work in lane.known.values()))
-                        for lane in dues
-                    ]
-                )
-                if dues
-                else ()
-            )
+            due = await self._queue.due([_due_request(lane, now) for lane in dues]) if dues else ()
             claimed = (
                 await self._queue.claim([ClaimRequest(lane.key, lane.cursor, _piece(lane) + _overlap(lane)) for lane in claims])
                 if claims
@@ -170,6 +161,11 @@ class Reader:
 def _piece(lane: Lane) -> int:
     """How many new works to read at once."""
     return min(lane.room, WORKS_OF_LATE if lane.gives_way else WORKS_A_READ)
+
+
+def _due_request(lane: Lane, now: int) -> DueRequest:
+    """What waits beyond what was read, and what of it may be in memory already."""
+    return DueRequest(lane.key, now, _piece(lane) + sum(work.due is not None for work in lane.known.values()), lane.floor)
 
 
 def _overlap(lane: Lane) -> int:

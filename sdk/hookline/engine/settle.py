@@ -115,6 +115,7 @@ class Settler:
                 self._lost(lane)
             elif settlement.work.pos in gone:  # cancelled meanwhile, or moved: it waits for nothing, or stands elsewhere
                 lane.behind = lane.waits = True
+                lane.doubt_floor()
                 self._settled(lane, settlement._replace(result=Result.CANCELLED, due=None))
             else:
                 self._settled(lane, settlement)

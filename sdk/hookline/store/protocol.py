@@ -155,12 +155,21 @@ class ClaimAnswer(NamedTuple):
     more: bool
 
 
+FIRST: Final = (-(1 << 62), -1)
+"""A due time and a position before all others."""
+
+
 class DueRequest(NamedTuple):
-    """Up to `room` waiting works of a lane that are due at `until` (microseconds), earliest first."""
+    """Up to `room` waiting works of a lane that are due at `until` (microseconds), earliest first, of those after `after`.
+
+    `after` is the due time and the position of one that was read before: what was read and is over leaves dead rows
+    behind, which need not be passed again.
+    """
 
     key: LaneKey
     until: int
     room: int
+    after: tuple[int, int] = FIRST
 
 
 class DueAnswer(NamedTuple):

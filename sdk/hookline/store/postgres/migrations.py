@@ -44,7 +44,7 @@ DO $$ BEGIN
   END IF;
 END $$;
 """
-"""Whoever runs what is printed may go on after an error, as psql does by itself: then nothing is to be made of what is not there."""
+"""Whoever runs what is printed may go on after an error, as psql does by itself: then nothing is made of what is not there."""
 _MADE: Final = re.compile(r"^CREATE TABLE hookline\.(\w+)", re.MULTILINE)
 TABLES: Final = tuple(sorted({name for script in MIGRATIONS.values() for name in _MADE.findall(script)}))
 """That stand in a database of this version."""

@@ -128,8 +128,8 @@ class Reader:
 
     async def due(self, requests: Sequence[DueRequest]) -> list[DueAnswer]:
         """Read waiting works that are due."""
-        asked = [(i, *request.key, request.until, request.room + 1) for i, request in enumerate(requests)]
-        found = await self._pool.read(_SQL["due"], *rows.columns(asked, 5), LARGEST_ANSWER)
+        asked = [(i, *request.key, request.until, request.room + 1, *request.after) for i, request in enumerate(requests)]
+        found = await self._pool.read(_SQL["due"], *rows.columns(asked, 7), LARGEST_ANSWER)
         works: list[list[Work]] = [[] for _ in requests]
         next_due: list[int | None] = [None] * len(requests)
         counts = [0] * len(requests)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
@@ -16,6 +16,7 @@ from hookline.errors import HooklineError
 from hookline.store.postgres import faults
 from hookline.store.postgres.address import Address
 from hookline.store.postgres.pool import Connection, Pool, connect
+from hookline.store.postgres.queue import Snapshot
 from hookline.store.postgres.statements import load
 from hookline.store.protocol import LaneKey, Wake, WakeKind
 from hookline.store.sqlite.wake import decode, encode
@@ -43,6 +44,14 @@ _SQL: Final = load("core")
 _NODES: Final = load("nodes")
 
 
+class Seen(NamedTuple):
+    """How far the last poll saw: all below `pos` but the transactions that were under way, in one life of the server."""
+
+    born: str
+    pos: int
+    under_way: tuple[int, ...]
+
+
 def channel(node: int) -> str:
     """The channel of a node, or of all."""
     return CHANNEL if node == EVERYBODY else f"{CHANNEL}_{node}"
@@ -64,7 +73,7 @@ class Wakes:
         self._outgoing: dict[tuple[str, str], None] = {}
         self._sender: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._since = 0
+        self._seen = Seen("", 0, ())
 
     # To others and to ourselves.
 
@@ -119,7 +128,7 @@ class Wakes:
                 await self._attach()
                 self._tasks.append(asyncio.create_task(self._keep_listening(), name="hookline-listen"))
             if self._floor is not None:
-                self._since = await self._horizon()
+                await self._look()
                 self._tasks.append(asyncio.create_task(self._poll(self._floor), name="hookline-poll"))
 
     def listen(self, node: int, heard: Callable[[Wake], None]) -> None:
@@ -201,10 +210,15 @@ class Wakes:
 
     # The floor.
 
-    async def _horizon(self) -> int:
-        """The position from which on commits are still to come: those of transactions that are under way, and of later ones."""
-        ((xmin,),) = await self._pool.read(_NODES["snapshot"])
-        return int(xmin) << 20
+    async def _look(self) -> list[tuple[int, LaneKey]] | None:
+        """Lanes of ours into which others have put something since the last look; None: that cannot be said."""
+        seen = self._seen
+        rows = await self._pool.read(_NODES["freshened"], list(self._listeners), seen.pos, seen.under_way)
+        snapshot, born = Snapshot.parse(rows[0][0]), rows[0][1]
+        self._seen = Seen(born, snapshot.end << 20, snapshot.under_way)
+        if born != seen.born or snapshot.end << 20 < seen.pos:  # in another life of the server ids may be given again
+            return None
+        return [(owner, LaneKey(tenant, lane)) for _, _, owner, tenant, lane in rows if owner is not None]
 
     async def _poll(self, floor: float) -> None:
         loop = asyncio.get_running_loop()
@@ -217,16 +231,17 @@ class Wakes:
                 looked = loop.time()
                 self._tell_all(Wake(WakeKind.LOOK))
             try:
-                following = await self._horizon()
-                rows = await self._pool.read(_NODES["freshened"], list(self._listeners), self._since)
-                self._since = following
+                lanes = await self._look()
             except HooklineError as error:
                 LOGGER.debug("the poll failed: %s", error)
                 continue
+            if lanes is None:
+                self._tell_all(Wake(WakeKind.LOOK))
+                continue
             found: dict[int, list[LaneKey]] = {}
-            for owner, tenant, lane in rows:
-                found.setdefault(owner, []).append(LaneKey(tenant, lane))
-            for owner, lanes in found.items():
+            for owner, lane in lanes:
+                found.setdefault(owner, []).append(lane)
+            for owner, keys in found.items():
                 heard = self._listeners.get(owner)
                 if heard is not None:
-                    heard(Wake(WakeKind.LANES, tuple(lanes)))
+                    heard(Wake(WakeKind.LANES, tuple(keys)))

@@ -67,7 +67,8 @@ def _due(connection: sqlite3.Connection, request: DueRequest) -> DueAnswer:
     if row is None:
         return DueAnswer((), None, False)
     no = row[0]
-    found = connection.execute(_SQL["due"], (request.key.tenant, no, request.until, request.room + 1)).fetchall()
+    asked = (request.key.tenant, no, request.until, request.room + 1, *request.after)
+    found = connection.execute(_SQL["due"], asked).fetchall()
     next_due = connection.execute(_SQL["next_due"], (no, request.until)).fetchone()[0]
     works = [rows.work(request.key.lane, row) for row in found[: request.room]]
     works = [work._replace(aside=True) if row[-1] else work for work, row in zip(works, found, strict=False)]

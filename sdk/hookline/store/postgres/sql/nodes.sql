@@ -55,10 +55,15 @@ UPDATE hookline.lane l SET state = w.state FROM w WHERE l.tenant = w.tenant AND 
 -- name: states
 SELECT name, state FROM hookline.lane WHERE tenant = $1 AND name = ANY ($2::text[]) AND state <> '';
 
--- name: freshened    lanes of these nodes into which somebody has put something since
-SELECT l.owner, l.tenant, l.name FROM unnest($1::bigint[]) w(node)
-JOIN hookline.lane l ON l.owner = w.node
-WHERE EXISTS (SELECT 1 FROM hookline.fresh f WHERE f.tenant = l.tenant AND f.lane = l.name AND f.pos >= $2);
-
--- name: snapshot
-SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+-- name: freshened    lanes of these nodes into which somebody has put something since; and, of the same moment, what it could not see
+-- $1 nodes, $2 from, $3 transactions that were under way below it: those that are over are looked for, each by its own range
+WITH h AS MATERIALIZED (SELECT pg_current_snapshot() AS snap),
+e AS MATERIALIZED (SELECT x << 20 AS low FROM h, unnest($3::bigint[]) x WHERE pg_visible_in_snapshot(x::text::xid8, h.snap)),
+l AS MATERIALIZED (
+  SELECT l.owner, l.tenant, l.name FROM unnest($1::bigint[]) w(node)
+  JOIN hookline.lane l ON l.owner = w.node
+  WHERE EXISTS (SELECT 1 FROM hookline.fresh f WHERE f.tenant = l.tenant AND f.lane = l.name AND f.pos >= $2)
+    OR EXISTS (SELECT 1 FROM e CROSS JOIN LATERAL (
+      SELECT 1 FROM hookline.fresh f
+      WHERE f.tenant = l.tenant AND f.lane = l.name AND f.pos >= e.low AND f.pos < e.low + (1 << 20) LIMIT 1) f))
+SELECT h.snap::text AS snap, pg_postmaster_start_time()::text AS born, l.owner, l.tenant, l.name FROM h LEFT JOIN l ON true;

@@ -23,18 +23,20 @@ LEFT JOIN LATERAL (SELECT * FROM hookline.event e WHERE e.tenant = g.tenant AND 
 ORDER BY g.i, g.pos;
 
 -- name: due
--- $1 lane's index, $2 tenant, $3 lane, $4 until, $5 room + 1, $6 bytes of data in the answer
+-- $1 lane's index, $2 tenant, $3 lane, $4 until, $5 room + 1, $6 and $7 due time and position after which; $8 bytes of data in the answer
 WITH w AS MATERIALIZED (
-  SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::int[]) w(i, tenant, lane, until, room)),
+  SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::bigint[], $7::bigint[])
+    w(i, tenant, lane, until, room, due, pos)),
 s AS MATERIALIZED (
   SELECT w.i, w.room, r.* FROM w CROSS JOIN LATERAL (
     SELECT f.tenant, f.lane, f.pos, f.due, f.id, f.event, f.day, f.size, f.webhook, f.run, f.attempts, f.before, f.run_start, f.okey
-    FROM hookline.later f WHERE f.tenant = w.tenant AND f.lane = w.lane AND f.due <= w.until ORDER BY f.due, f.pos LIMIT w.room) r),
+    FROM hookline.later f WHERE f.tenant = w.tenant AND f.lane = w.lane AND f.due <= w.until AND (f.due, f.pos) > (w.due, w.pos)
+    ORDER BY f.due, f.pos LIMIT w.room) r),
 c AS MATERIALIZED (
   SELECT s.*, sum(s.size) OVER (ORDER BY s.i, s.due, s.pos) - s.size AS taken,
     row_number() OVER (PARTITION BY s.i ORDER BY s.due, s.pos) AS nth, count(*) OVER (PARTITION BY s.i) AS found
   FROM s),
-g AS MATERIALIZED (SELECT * FROM c WHERE c.nth < c.room AND (c.taken <= $6 OR c.nth = 1))
+g AS MATERIALIZED (SELECT * FROM c WHERE c.nth < c.room AND (c.taken <= $8 OR c.nth = 1))
 SELECT w.i, (SELECT n.due FROM hookline.later n WHERE n.tenant = w.tenant AND n.lane = w.lane AND n.due > w.until
     ORDER BY n.due LIMIT 1) AS next_due,
   g.found, g.pos, g.due, g.id, g.webhook, g.run, g.attempts, g.before, g.run_start,

@@ -28,7 +28,7 @@ SELECT l.pos, l.due, d.id, d.webhook_id, l.run, l.attempts, l.before, l.run_star
   e.tenant, e.id, e.type, e.source, e.subject, e.time, e.data, e.content_type, e.data_schema, e.labels,
   e.idempotency_key, e.okey, e.not_before, e.traceparent, e.accept, l.okey IS NULL AND e.okey <> ''
 FROM later l JOIN delivery d ON d.tenant = ?1 AND d.pos = l.pos JOIN event e ON e.pos = d.event
-WHERE l.lane = ?2 AND l.due <= ?3
+WHERE l.lane = ?2 AND l.due <= ?3 AND (l.due, l.pos) > (?5, ?6)
 ORDER BY l.due, l.pos LIMIT ?4;
 
 -- name: next_due
