@@ -104,15 +104,15 @@ async def scene(name: str, script: Script, path: str = "/hook?shop=1", **overrid
 def accepted(profile: str, got: Got, secret: str) -> bool:
     """Whether the platform's own library, or the recipe in its documents, takes the request when it came.
 
-    Where the platform has a library for Node, which knows no time of ours, and signs no time, it is asked too.
+    Where no time is signed, libraries in other languages, which know no time of ours, are asked too.
     """
     scheme = hookline.profile(profile).usual.signature_scheme
     with time_machine.travel(EPOCH + got.at, tick=False):
         taken = _saber(got, secret) if scheme == "custom" else JUDGES[scheme].accepts(got.request, secret)
-    return taken and all(judge.accepts(got.request, secret) for judge in _in_node(scheme))
+    return taken and all(judge.accepts(got.request, secret) for judge in _elsewhere(scheme))
 
 
-def _in_node(scheme: str) -> list[Judge]:
+def _elsewhere(scheme: str) -> list[Judge]:
     """The libraries whose verdict does not depend on the time, and that are installed."""
     return [judge for each, judge in FOREIGN if each == scheme in TIMELESS and not why_not(judge.language, judge.package)]
 
