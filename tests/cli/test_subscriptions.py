@@ -6,8 +6,10 @@ from dataclasses import fields
 
 import pytest
 
+from hookline import PROFILE_NAMES, profile
 from hookline.model import Subscription
 from hookline.signing import generate_key, public_key
+from hookline_server.cli.plain import plain
 
 from .conftest import SECRET
 
@@ -167,6 +169,23 @@ def test_a_profile_is_taken_and_what_is_said_beside_it_wins(hookline, site) -> N
     assert refused.code == 2
     assert "'slock'" in refused.line
     assert "slack" in refused.line
+
+
+@pytest.mark.parametrize("name", PROFILE_NAMES)
+def test_every_profile_reaches_the_subscription_whole(hookline, site, name) -> None:
+    key = {"signature_parameters": {"api_key": "hunter2"}} if name == "saber" else {}
+    spec = plain(profile(name).spec(url=f"{site.url}{name}", event_types=("never.*",), **key))
+    words = ["--signature-parameter", "api_key=hunter2"] if key else []
+    made = hookline("subscriptions", "create", spec["url"], "--profile", name, "-t", "never.*", *words, "--json")
+    assert made.code == 0, made.err
+    spec["signature_parameters"].pop("api_key", None)  # it is shown to nobody
+    assert made.json["profile"] == name
+    assert {field: made.json[field] for field in spec.keys() - {"secret"}} == {
+        field: spec[field] for field in spec.keys() - {"secret"}
+    }
+    shown = hookline("subscriptions", "show", made.json["id"], "--json").json
+    assert shown == {field: value for field, value in made.json.items() if field != "secret"}
+    hookline("subscriptions", "delete", made.json["id"], "--yes")
 
 
 def test_a_scheme_with_parameters_is_made_shown_and_changed_without_its_api_key(hookline, site) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import httpx
 import time_machine
-from core.signing.judges import IN_PYTHON
+from core.signing.judges import IN_PYTHON, Judge
 from engine.virtual import EPOCH, LOOPBACK, SLOW_HEART, Reply, World, now, world
+from interop.foreign import FOREIGN, why_not
 
 import hookline
 from hookline.model import Attempt, Delivery, EventSpec, Subscription
@@ -22,7 +23,13 @@ API_KEY = "sk_live_1"
 DATA = b'{"cents": 1250, "note":  "\\u00e9 {id}"}'
 JUDGES = dict(IN_PYTHON)
 """By scheme."""
-GIVEN: dict[str, dict[str, Any]] = {"saber": {"signature_parameters": {"api_key": API_KEY}}}
+TIMELESS = frozenset({"github", "shopify"})
+"""Schemes of platforms that publish no library for Python, and that sign no time."""
+GIVEN: dict[str, dict[str, Any]] = {
+    "saber": {"signature_parameters": {"api_key": API_KEY}},
+    # What Shopify's own library wants beside the signature.
+    "shopify": {"headers": {"X-Shopify-Shop-Domain": "acme.myshopify.com", "X-Shopify-API-Version": "2026-10"}},
+}
 """What a profile leaves to its caller."""
 
 
@@ -95,10 +102,19 @@ async def scene(name: str, script: Script, path: str = "/hook?shop=1", **overrid
 
 
 def accepted(profile: str, got: Got, secret: str) -> bool:
-    """Whether the platform's own library, or the recipe in its documents, takes the request when it came."""
+    """Whether the platform's own library, or the recipe in its documents, takes the request when it came.
+
+    Where no time is signed, libraries in other languages, which know no time of ours, are asked too.
+    """
     scheme = hookline.profile(profile).usual.signature_scheme
     with time_machine.travel(EPOCH + got.at, tick=False):
-        return _saber(got, secret) if scheme == "custom" else JUDGES[scheme].accepts(got.request, secret)
+        taken = _saber(got, secret) if scheme == "custom" else JUDGES[scheme].accepts(got.request, secret)
+    return taken and all(judge.accepts(got.request, secret) for judge in _elsewhere(scheme))
+
+
+def _elsewhere(scheme: str) -> list[Judge]:
+    """The libraries whose verdict does not depend on the time, and that are installed."""
+    return [judge for each, judge in FOREIGN if each == scheme in TIMELESS and not why_not(judge.language, judge.package)]
 
 
 def _saber(got: Got, secret: str) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import httpx
@@ -10,6 +10,7 @@ import pytest
 import stripe
 import time_machine
 from engine.virtual import EPOCH, OK, Reply, virtual
+from interop import foreign
 
 import hookline
 from hookline.model import DeliveryState, ErrorClass, SubscriptionState
@@ -57,6 +58,12 @@ ENVELOPES: dict[str, Callable[[Got], object]] = {
     **dict.fromkeys(("segment", "github", "shopify", "twilio", "salesforce"), lambda got: json.loads(got.request.body)),
     **dict.fromkeys(("standard", "saber", "zapier", "make", "n8n"), lambda got: json.loads(got.request.body)["data"]),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def judges() -> Iterator[None]:
+    yield
+    foreign.stop()
 
 
 def test_every_profile_has_a_schedule_to_be_held_to() -> None:

@@ -24,8 +24,10 @@ MATRIX = {
 LAXER = {
     ("PyPI", "stripe"): ({"in the future"}, "checks only that the time is not too long ago"),
     ("npm", "stripe"): ({"in the future"}, "checks only that the time is not too long ago"),
+    ("Go", "stripe-go"): ({"in the future"}, "checks only that the time is not too long ago"),
     ("Java", "stripe-java"): ({"in the future"}, "checks only that the time is not too long ago"),
     ("npm", "@slack/bolt"): ({"in the future"}, "checks only that the time is not too long ago"),
+    ("Java", "slack-app-backend"): ({"in the future"}, "checks only that the time is not too long ago"),
     ("npm", "@hubspot/api-client"): ({"in the future"}, "checks only that the time is not too long ago"),
     ("PyPI", "hubspot-api-client"): ({"in the future"}, "checks only that the time is not too long ago"),
     ("recipe", "Zendesk's documents"): ({"too old", "in the future"}, "leave it to the receiver whether the time is checked"),
@@ -215,8 +217,10 @@ STRICTER = (
             ("standard", "Rust", "standardwebhooks"),
             ("standard", "Java", "standardwebhooks"),
             ("svix", "npm", "svix"),
+            ("svix", "Java", "svix"),
             ("stripe", "npm", "stripe"),
             ("stripe", "Java", "stripe-java"),
+            ("slack", "Java", "slack-app-backend"),
             ("github", "npm", "@octokit/webhooks"),
         )
     ),

@@ -199,6 +199,83 @@ def test_rfc_9421_ed25519():
     message.verify(signed, ["whpk_" + b64encode(public).decode()], RFC_TIME)
 
 
+B4_ORIGINAL = (
+    ("Host", "example.org"),
+    ("Date", "Fri, 15 Jul 2022 14:24:55 GMT"),
+    ("Accept", "application/json"),
+    ("Accept", "*/*"),
+)
+B4_URL = "https://example.org/demo?name1=Value1&Name2=value2"
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "headers", "right"),
+    [
+        ("GET", B4_URL, B4_ORIGINAL, True),
+        ("GET", f"{B4_URL}&param=added", (*B4_ORIGINAL, ("Accept-Language", "en-US,en;q=0.5")), True),
+        (
+            "GET",
+            B4_URL,
+            (B4_ORIGINAL[0], ("Referer", "https://developer.example.org/demo"), ("Accept", "application/json, */*")),
+            True,
+        ),
+        ("GET", B4_URL, (*B4_ORIGINAL[2:], B4_ORIGINAL[1], B4_ORIGINAL[0]), True),
+        ("POST", B4_URL.replace(".org", ".com"), (("Host", "example.com"), *B4_ORIGINAL[1:]), False),
+        ("GET", B4_URL, (*B4_ORIGINAL[:2], B4_ORIGINAL[3], B4_ORIGINAL[2]), False),
+    ],
+    ids=["signed", "more", "joined, others changed", "other order of fields", "method and authority", "other order of values"],
+)
+def test_rfc_9421_transformations(method, url, headers, right):
+    """Appendix B.4: what may happen to a request on its way, and what may not."""
+    message = HttpMessage(
+        key_id="test-key-ed25519", algorithm=Algorithm.ED25519, components=("@method", "@path", "@authority", "accept")
+    )
+    signature = (
+        ("Signature-Input", 'transform=("@method" "@path" "@authority" "accept");created=1618884473;keyid="test-key-ed25519"'),
+        ("Signature", "transform=:ZT1kooQsEHpZ0I1IjCqtQppOmIqlJPeo7DHR3SoMn0s5JZ1eRGS0A+vyYP9t/LXlh5QMFFQ6cpLt2m0pmj3NDA==:"),
+    )
+    request = SignableRequest(method=method, url=url, headers=(*headers, *signature), body=b"")
+    public = "whpk_" + b64encode(b64decode(RFC_PUBLIC, altchars=b"-_")).decode()
+    if right:
+        message.verify(request, [public], RFC_TIME)
+        return
+    with pytest.raises(InvalidSignature) as refused:
+        message.verify(request, [public], RFC_TIME)
+    assert refused.value.fault is SignatureFault.NO_MATCHING_SIGNATURE
+
+
+def test_rfc_9421_fields():
+    """Section 2.1: white space around a value, a folded one, one in several lines, and one that is empty."""
+    fields = (
+        ("Host", "www.example.com"),
+        ("Date", "Tue, 20 Apr 2021 02:07:56 GMT"),
+        ("X-OWS-Header", "   Leading and trailing whitespace.   "),
+        ("X-Obs-Fold-Header", "Obsolete\r\n    line folding."),
+        ("Cache-Control", "max-age=60"),
+        ("Cache-Control", "   must-revalidate"),
+        ("Example-Dict", " a=1,    b=2;x=1;y=2,   c=(a   b   c)"),
+        ("X-Empty-Header", " "),
+    )
+    components = ("host", "date", "x-ows-header", "x-obs-fold-header", "cache-control", "example-dict", "x-empty-header")
+    parameters = f'({" ".join(f"{chr(34)}{name}{chr(34)}" for name in components)});created={RFC_TIME};keyid="k"'
+    base = (
+        '"host": www.example.com\n'
+        '"date": Tue, 20 Apr 2021 02:07:56 GMT\n'
+        '"x-ows-header": Leading and trailing whitespace.\n'
+        '"x-obs-fold-header": Obsolete line folding.\n'
+        '"cache-control": max-age=60, must-revalidate\n'
+        '"example-dict": a=1,    b=2;x=1;y=2,   c=(a   b   c)\n'
+        '"x-empty-header": \n'
+        f'"@signature-params": {parameters}'
+    )
+    message = HttpMessage(key_id="k", components=components)
+    signed = message.sign(SignableRequest(url="https://www.example.com/", headers=fields, body=b""), [RFC_SHARED], RFC_TIME)
+    assert value(signed, "signature-input") == f"sig1={parameters}"
+    expected = b64encode(hmac.digest(b64decode(RFC_SHARED), base.encode(), "sha256")).decode()
+    assert value(signed, "signature") == f"sig1=:{expected}:"
+    message.verify(signed, [RFC_SHARED], RFC_TIME)
+
+
 def test_rfc_9530_digest():
     """Appendix B.1: a JSON document and a line feed."""
     case = named("http-message")
