@@ -5,11 +5,12 @@ requirements are run against each mutant, which takes minutes:
 
     python scripts/kill_matrix.py                 all sides
     python scripts/kill_matrix.py receiver        one, and what is kept of the others
-    python scripts/kill_matrix.py --missing       the mutants of which nothing is kept
+    python scripts/kill_matrix.py --missing       the mutants that nothing kept has killed
 """
 
 import asyncio
 import json
+import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,6 +20,8 @@ from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
+
+import structlog
 
 from hookline_conformance import explore
 from hookline_conformance.api import ApiTarget
@@ -163,6 +166,7 @@ async def _judge_sender(mutant: Any, only: frozenset[str], mode: Mode, seed: int
 
 
 async def _judge_server(mutant: Any, only: frozenset[str], mode: Mode) -> Report:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # it says of all that it refuses
     served: Any = import_module("conformance.api.serving").served
     proxy: Any = import_module("conformance.api.proxy").proxy
     async with served() as address, proxy(address, mutant) as broken:
@@ -215,7 +219,7 @@ def main(arguments: Sequence[str]) -> None:
         (binds, number)
         for binds, mutants in present().items()
         for number, mutant in enumerate(mutants)
-        if binds in sides and not (missing and mutant in kept)
+        if binds in sides and not (missing and mutant in kept and kept[mutant].killed)
     ]
 
     def keep(measured: Mapping[Job, Result]) -> None:  # at once, so that a run that is broken off has not been in vain
