@@ -15,7 +15,7 @@ SERVER_STAMP := $(VENV)/.installed-server
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint types layers proto proto-check buf bench chaos simulate soak readme conformance-docs format interop clean
+.PHONY: help demo serve test lint types layers proto proto-check buf bench chaos simulate soak readme conformance-docs conformance-long format interop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,11 @@ readme: $(DEV_STAMP) ## run what the README says
 conformance-docs: $(DEV_STAMP) ## generate docs/conformance: the catalogue, the kill matrix (minutes), a sample report
 	$(BIN)/python scripts/kill_matrix.py
 	$(BIN)/python scripts/generate_conformance_docs.py --sample
+
+conformance-long: $(DEV_STAMP) interop ## the suite proves itself at length (an hour): 200 seeds, full runs, hookline on all of its stores, measured times
+	CONFORMANCE_SEEDS=$(or $(SEEDS),200) CONFORMANCE_STORES=everything CONFORMANCE_MODE=full \
+	  $(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 3600 tests/conformance $(PYTEST_ARGS)
+	$(BIN)/python scripts/measure_good_receivers.py
 
 # A language whose tools are missing or fail is named, and the interoperation tests with it say that they were skipped, and why;
 # but where node and npm are installed, what is for node has to be made.

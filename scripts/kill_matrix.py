@@ -5,19 +5,23 @@ requirements are run against each mutant, which takes minutes:
 
     python scripts/kill_matrix.py                 all sides
     python scripts/kill_matrix.py receiver        one, and what is kept of the others
+    python scripts/kill_matrix.py --missing       the mutants that nothing kept has killed
 """
 
 import asyncio
 import json
+import logging
 import sys
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
+
+import structlog
 
 from hookline_conformance import explore
 from hookline_conformance.api import ApiTarget
@@ -112,17 +116,19 @@ def load() -> dict[Binds, list[Result]]:
     }
 
 
-def measure(sides: Collection[Binds]) -> dict[Binds, list[Result]]:
-    """Run the suite against every mutant of these sides."""
-    jobs = [(binds, number) for binds, found in present().items() if binds in sides for number in range(len(found))]
-    found: dict[tuple[Binds, int], Result] = {}
+Job = tuple[Binds, int]
+
+
+def measure(jobs: Collection[Job], keep: Callable[[Mapping[Job, Result]], None]) -> None:
+    """Run the suite against these mutants, told by side and place; `keep` gets what is known after each."""
+    found: dict[Job, Result] = {}
     with ProcessPoolExecutor(PROCESSES, initializer=find_tests, mp_context=get_context("spawn")) as pool:
         running = {pool.submit(_judge, job): job for job in jobs}
         for done in as_completed(running):
             result = found[running[done]] = done.result()
             told = "killed" if result.killed else "ALIVE "
             print(f"{len(found)} of {len(jobs)} {told} {result.breaks} {result.name} {result.no_verdict}".rstrip(), flush=True)
-    return {side: [found[job] for job in jobs if job[0] is side] for side in sides}
+            keep(found)
 
 
 def _judge(job: tuple[Binds, int]) -> Result:
@@ -160,6 +166,7 @@ async def _judge_sender(mutant: Any, only: frozenset[str], mode: Mode, seed: int
 
 
 async def _judge_server(mutant: Any, only: frozenset[str], mode: Mode) -> Report:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # it says of all that it refuses
     served: Any = import_module("conformance.api.serving").served
     proxy: Any = import_module("conformance.api.proxy").proxy
     async with served() as address, proxy(address, mutant) as broken:
@@ -205,14 +212,27 @@ def _times(count: int) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    sides = [Binds(argument) for argument in arguments] or list(present())
-    measured = measure(sides)
-    kept = load() if RESULTS.is_file() else {}
-    results = {binds: measured.get(binds) or kept.get(binds, []) for binds in present()}
-    told = {binds.value: [asdict(result) for result in found] for binds, found in results.items()}
-    RESULTS.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    PAGE.write_text(page(results), encoding="utf-8")
-    if alive := [result.name for found in results.values() for result in found if not result.killed]:
+    missing = "--missing" in arguments
+    sides = [Binds(argument) for argument in arguments if argument != "--missing"] or list(present())
+    kept = {(result.name, result.breaks): result for found in (load() if RESULTS.is_file() else {}).values() for result in found}
+    jobs = [
+        (binds, number)
+        for binds, mutants in present().items()
+        for number, mutant in enumerate(mutants)
+        if binds in sides and not (missing and mutant in kept and kept[mutant].killed)
+    ]
+
+    def keep(measured: Mapping[Job, Result]) -> None:  # at once, so that a run that is broken off has not been in vain
+        results = {
+            binds: [found for number, mutant in enumerate(mutants) if (found := measured.get((binds, number)) or kept.get(mutant))]
+            for binds, mutants in present().items()
+        }
+        told = {binds.value: [asdict(result) for result in found] for binds, found in results.items()}
+        RESULTS.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        PAGE.write_text(page(results), encoding="utf-8")
+
+    measure(jobs, keep)
+    if alive := [result.name for found in load().values() for result in found if not result.killed]:
         raise SystemExit(f"{len(alive)} mutants live: {', '.join(alive)}")
 
 

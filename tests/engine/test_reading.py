@@ -272,7 +272,7 @@ def waiting(pos: int, due: int) -> Work:
 def reading(*, ordered: bool = False) -> Lane:
     """A lane that has read a work due at 10 and one due at 30, and has settled the first."""
     made = OrderedLane if ordered else Lane
-    lane = made(owned(ordered=ordered), target(), Tenant("acme", 1), now=0, window=100, memory=Memory(1 << 20))
+    lane = made(owned(ordered=ordered), target(), Tenant("acme", 1), now=0, monotonic=0.0, window=100, memory=Memory(1 << 20))
     lane.begin_read()
     lane.absorb(None, DueAnswer([waiting(1, 10), waiting(2, 30)], None, False))
     lane.release(lane.take())
@@ -318,7 +318,7 @@ def test_what_somebody_else_has_moved_is_read_from_the_earliest_also_if_a_read_i
 
 
 def test_the_floor_stands_below_what_had_no_room() -> None:
-    lane = Lane(owned(ordered=False), target(), Tenant("acme", 1), now=0, window=1, memory=Memory(1 << 20))
+    lane = Lane(owned(ordered=False), target(), Tenant("acme", 1), now=0, monotonic=0.0, window=1, memory=Memory(1 << 20))
     lane.begin_read()
     lane.absorb(None, DueAnswer([waiting(1, 10), waiting(2, 30)], None, False))
     assert lane.floor == (10, 1)

@@ -1,11 +1,15 @@
 """The pages of docs/conformance are what the suite is."""
 
 import json
+import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
+
+from hookline_conformance import Binds, load_catalogue
 
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -36,3 +40,13 @@ def test_the_sample_report_is_a_page_of_its_own():
     text = (ROOT / "docs/conformance/sample-report.html").read_text("utf-8")
     assert text.startswith("<!doctype html>")
     assert "default-src 'none'" in text
+
+
+def test_the_sample_report_is_of_the_present_requirements():
+    text = (ROOT / "docs/conformance/sample-report.html").read_text("utf-8")
+    found = re.findall(
+        r'<span class="id">([A-Z]{3}-[0-9]{3})</span><span class="tag [^>]*>([A-Z]+)</span>.*?sentence">(.*?)</span>', text
+    )
+    binding = load_catalogue().binding(Binds.RECEIVER)
+    wanted = {item.id: (str(item.level), item.text) for item in binding if item.applies_to("standard")}
+    assert {name: (level, re.sub("<[^>]*>", "`", unescape(sentence))) for name, level, sentence in found} == wanted

@@ -42,7 +42,7 @@ GOOD = (
 )
 
 
-async def judge(good: Good, folder: Path, mode: Mode, *, seed: int = 0) -> Report:
+async def judge(good: Good, folder: Path, mode: Mode, *, only: frozenset[str] = frozenset(), seed: int = 0) -> Report:
     """Serve the receiver, its ledger in `folder`, and hold it to what its scheme asks for; known failures are declared."""
     scheme = scheme_named(good.scheme)
     secret = scheme.generate_secret()
@@ -58,7 +58,7 @@ async def judge(good: Good, folder: Path, mode: Mode, *, seed: int = 0) -> Repor
             deadline=DEADLINE,
         )
         known = load_known(HERE / "known" / f"{good.app}.toml", scheme=good.scheme)
-        return await run(target, Options(mode=mode, seed=seed, known=known))
+        return await run(target, Options(mode=mode, only=only, seed=seed, known=known))
     finally:
         await served.stop()
         served.close()

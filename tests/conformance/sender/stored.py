@@ -16,16 +16,17 @@ from hookline_conformance.sender.adapter import Capabilities, Feature
 from hookline_conformance.sender.certificates import trusted
 
 EVERYTHING = os.environ.get("CONFORMANCE_STORES", "") == "everything"
-"""CONFORMANCE_STORES=everything asks for the requirements, too, that no store has a part in."""
+"""CONFORMANCE_STORES=everything asks for the requirements, too, that no store has a part in, and for the full run of all."""
+MODE = Mode.FULL if EVERYTHING else Mode.QUICK
 KEEPING = frozenset({"EMI", "IDM", "ORD", "ROT", "SUB"})
 KEPT = frozenset({"RTY-114", "RTY-115", "RTY-116"})
 """What a sender has to remember: the areas, and of retries those that outlive its process."""
 
 
 def options(seed: int) -> Options:
-    """A quick run of what a store has a part in."""
+    """A quick run of what a store has a part in, or a full one of everything."""
     kept = {item.id for item in load_catalogue().binding(Binds.SENDER) if item.area in KEEPING} | KEPT
-    return Options(seed=seed, mode=Mode.QUICK, only=frozenset() if EVERYTHING else frozenset(kept))
+    return Options(seed=seed, mode=MODE, only=frozenset() if EVERYTHING else frozenset(kept))
 
 
 class StoredAdapter(EmbeddedAdapter):

@@ -6,12 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from conformance.sender.stored import options
+from conformance.sender.stored import MODE, options
 from crash.processes import ending, free_port, serve
 from postgres import server as shared
 
 from hookline_conformance.api import ApiTarget
-from hookline_conformance.explore import Mode
 from hookline_conformance.runner import Options, run
 from hookline_conformance.sender import SenderTarget
 from hookline_conformance.sender.adapters.hookline_v1 import HooklineAdapter, Restart
@@ -82,7 +81,7 @@ async def test_the_server_on_postgresql_passes_everything_that_binds_the_api(
 ) -> None:
     store = shared.server()
     async with server(tmp_path, monkeypatch, "--store", store.url(store.database())) as (address, _):
-        report = await run(ApiTarget(address), Options(seed=4, mode=Mode.QUICK))
+        report = await run(ApiTarget(address), Options(seed=4, mode=MODE))
     assert {name: detail for name, detail in faults(report).items() if "quick mode" not in detail} == {}
 
 
