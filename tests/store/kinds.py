@@ -20,4 +20,5 @@ KINDS: dict[str, Callable[[Path], Store]] = {
     "memory": lambda _: MemoryStore(SystemClock()),
     "sqlite": lambda folder: SqliteStore(folder / "hookline.db", SystemClock()),
     "postgres": lambda _: postgres(),
+    "pooled": lambda _: postgres("&pooler=1"),
 }
