@@ -12,8 +12,11 @@ from benchmarks.bare_store import CLOCK, LANE, TENANT, routed, settlement, subsc
 from benchmarks.database import Database
 from benchmarks.figure import Figure
 from benchmarks.served import median
+from hookline.clock import now_micros
 from hookline.store.postgres import Address, PostgresStore
-from hookline.store.protocol import ClaimRequest, Cursor, LaneKey, Work
+from hookline.store.postgres.pool import Pool
+from hookline.store.postgres.wake import Wakes
+from hookline.store.protocol import FIRST, ClaimRequest, Cursor, DueRequest, LaneKey, Result, Work
 
 KEY: Final = LaneKey(TENANT, LANE)
 ROOM: Final = 20
@@ -149,6 +152,83 @@ async def snapshot(database: Database, scale: float) -> list[Figure]:
     ]
 
 
+class Waiting:
+    """An owner that goes on with what waits, as a lane does: each read begins behind the last one."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._after = FIRST
+
+    async def look(self) -> tuple[float, Sequence[Work]]:
+        """Milliseconds of a read of what is due, and what it brought."""
+        started = time.perf_counter()
+        (answer,) = await self._bench.store.due([DueRequest(KEY, now_micros(CLOCK), BATCH, self._after)])
+        if answer.works:
+            last = answer.works[-1]
+            self._after = (last.due or 0, last.pos)
+        return (time.perf_counter() - started) * 1000, answer.works
+
+    async def retry(self, count: int) -> None:
+        """Deliveries that fail once, wait, are read as due, and are delivered."""
+        for _ in range(count // BATCH):
+            works = await self._bench.append(BATCH)
+            due = now_micros(CLOCK) - 1
+            waits = [settlement(work)._replace(result=Result.WAIT, due=due) for work in works]
+            await self._bench.store.settle(self._bench.node, waits)
+            _, read = await self.look()
+            await self._bench.settle(read)
+
+
+async def writer(database: Database, scale: float) -> list[Figure]:
+    """The poll, and a read of what is due, beside a stranger who has written something and does not commit."""
+    count = max(int(60_000 * scale), 2 * BATCH)
+    url = await database.new()
+    bench = await Bench.begin(url)
+    waiting = Waiting(bench)
+    pool = Pool(bench.store.address)
+    poll = Wakes(pool, bench.store.address, None)
+    poll.listen(bench.node, lambda _: None)
+    holder = await asyncpg.connect(url)
+
+    async def polled() -> float:
+        started = time.perf_counter()
+        await poll.look()
+        return (time.perf_counter() - started) * 1000
+
+    async def both() -> tuple[float, float]:
+        return (
+            median([await polled() for _ in range(LOOKS)]),
+            median([(await waiting.look())[0] for _ in range(LOOKS)]),
+        )
+
+    try:
+        await bench.deliver(2_000, 100)
+        await waiting.retry(2 * BATCH)
+        before = await both()
+        await holder.execute("CREATE TABLE stranger (number int)")
+        await holder.execute("BEGIN")
+        await holder.execute("INSERT INTO stranger VALUES (1)")
+        await bench.deliver(count, BATCH)
+        await waiting.retry(count)
+        after = await both()
+        await holder.execute("ROLLBACK")
+    finally:
+        await holder.close()
+        await poll.close()
+        await pool.close()
+        await bench.store.close()
+    return [
+        Figure(
+            name=f"PostgreSQL: {what} after {count:,} deliveries beside a stranger's open write",
+            value=now,
+            unit="ms",
+            bare="without it",
+            ratio_to_bare=now / former,
+        )
+        for what, now, former in zip(("a poll", "a read of what is due"), after, before, strict=True)
+    ]
+
+
 async def measure(database: Database, scale: float) -> list[Figure]:
     """Every figure of the store alone."""
-    return [*await bare(database, scale), *await snapshot(database, scale)]
+    return [*await bare(database, scale), *await snapshot(database, scale), *await writer(database, scale)]

@@ -33,6 +33,7 @@ async def refused(url: str) -> str:
         ("postgresql://host", "names no database"),
         ("postgresql://u:secret@host:99999/db", "is not the address of a database"),
         ("postgresql://u:secret@host/db?pooler=yes", "pooler is 'yes'"),
+        ("postgresql://u:secret@host:1,host:99999/db", "is not the address of a database"),
         ("postgresql://host/db?connections=0", "connections is '0'"),
         ("postgresql://host/db?connections=many", "write a number from 1 to 200"),
     ],

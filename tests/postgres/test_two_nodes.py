@@ -76,15 +76,15 @@ async def test_a_poll_finds_what_commits_late_and_tells_of_nothing_twice(
     late, stranger = await asyncpg.connect(shared.url(database)), await asyncpg.connect(shared.url(database))
     await stranger.execute("BEGIN; SELECT pg_current_xact_id()")  # for as long as it likes
     await late.execute("BEGIN; SELECT pg_current_xact_id()")
-    assert await wakes._look() is None
+    assert await wakes.look() is None
     await other.append(NOBODY, [route(make_event(), yard.lanes[:1], revision=await yard.revision())])
-    assert await wakes._look() == [(yard.node, yard.key)]
-    assert await wakes._look() == []
+    assert await wakes.look() == [(yard.node, yard.key)]
+    assert await wakes.look() == []
     await late.execute(LATE, yard.lanes[1])
-    assert await wakes._look() == []
+    assert await wakes.look() == []
     await late.execute("COMMIT")
-    assert await wakes._look() == [(yard.node, LaneKey(TENANT, yard.lanes[1]))]
-    assert await wakes._look() == []
+    assert await wakes.look() == [(yard.node, LaneKey(TENANT, yard.lanes[1]))]
+    assert await wakes.look() == []
     for connection in (late, stranger):
         await connection.close()
 

@@ -20,6 +20,7 @@ KINDS: dict[str, Callable[[Path], Store]] = {
     "memory": lambda _: MemoryStore(SystemClock()),
     "sqlite": lambda folder: SqliteStore(folder / "hookline.db", SystemClock()),
     "postgres": lambda _: postgres(),
+    "pooled": lambda _: postgres("&pooler=1"),
 }
 
 OWN: dict[str, Callable[[Path], Store]] = {"postgres of the system": lambda _: postgres(source=SYSTEM)}

@@ -32,7 +32,8 @@ class Address:
         shown = quoted(hidden(url))
         try:
             parts = urlsplit(url)
-            _ = parts.port
+            for host in parts.netloc.rpartition("@")[2].split(","):  # several, with a target_session_attrs that says which to take
+                _ = urlsplit(f"//{host}").port
         except ValueError as error:
             raise StoreError(f"{shown} is not the address of a database ({error}): {_FORM}") from None
         if parts.scheme not in SCHEMES or "\0" in url:

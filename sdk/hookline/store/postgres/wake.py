@@ -128,7 +128,7 @@ class Wakes:
                 await self._attach()
                 self._tasks.append(asyncio.create_task(self._keep_listening(), name="hookline-listen"))
             if self._floor is not None:
-                await self._look()
+                await self.look()
                 self._tasks.append(asyncio.create_task(self._poll(self._floor), name="hookline-poll"))
 
     def listen(self, node: int, heard: Callable[[Wake], None]) -> None:
@@ -210,7 +210,7 @@ class Wakes:
 
     # The floor.
 
-    async def _look(self) -> list[tuple[int, LaneKey]] | None:
+    async def look(self) -> list[tuple[int, LaneKey]] | None:
         """Lanes of ours into which others have put something since the last look; None: that cannot be said."""
         seen = self._seen
         rows = await self._pool.read(_NODES["freshened"], list(self._listeners), seen.pos, seen.under_way)
@@ -231,7 +231,7 @@ class Wakes:
                 looked = loop.time()
                 self._tell_all(Wake(WakeKind.LOOK))
             try:
-                lanes = await self._look()
+                lanes = await self.look()
             except HooklineError as error:
                 LOGGER.debug("the poll failed: %s", error)
                 continue
