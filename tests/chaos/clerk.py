@@ -3,20 +3,24 @@
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from chaos.replica import Wrong
 from chaos.shop import TENANT
 
 import hookline
 from hookline import DeliveryState
+from hookline.embedded import EmbeddedClient
 from hookline.engine import EngineConfig
 from hookline.errors import HooklineError
+from hookline.store.postgres import Address, PostgresStore
 
 PAUSE: Final = (0.2, 1.5)
 """Seconds for which a subscription is paused."""
-FAR: Final = 5.0
-"""Seconds to a retry from which on it is not waited for at the end: another's clock has set it."""
+CALLS: Final = 5
+"""For how many calls, a second apart, something waits before it is hurried: longer than any answer takes."""
 
 
 class Clerk:
@@ -29,7 +33,7 @@ class Clerk:
         self.asked: set[str] = set()
         self.answered: set[str] = set()
         self.pauses = 0
-        self._far: set[str] = set()
+        self._waits: Counter[str] = Counter()
 
     def client(self) -> hookline.Client:
         """One that delivers nothing."""
@@ -70,9 +74,20 @@ class Clerk:
                 return
             await asyncio.sleep(0.1)
 
-    async def hurry(self, far: set[str]) -> None:
-        """Try these deliveries now, which wait for a time far ahead, if they did so at the last call as well."""
-        still, self._far = sorted(far & self._far), far
-        if still:
-            async with self.client() as client:
-                await client.deliveries.retry_many(still)
+    async def hurry(self, waiting: set[str], slowest: float) -> None:
+        """Have tried now what has waited over several calls: somebody whose clock is behind has it.
+
+        Asked with the time of the `slowest` clock (seconds ahead), so that it is due for everybody.
+        """
+        self._waits = Counter({one: self._waits[one] + 1 for one in waiting})
+        late = sorted(one for one, calls in self._waits.items() if calls >= CALLS)
+        if late:
+            clock = Wrong(slowest)
+            async with EmbeddedClient(
+                lambda: PostgresStore(Address.parse(self._url), clock),
+                config=self._config,
+                deliver=False,
+                tenant=TENANT,
+                clock=clock,
+            ) as client:
+                await client.deliveries.retry_many(late)

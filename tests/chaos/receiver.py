@@ -12,6 +12,10 @@ TIMELY: Final = 60.0
 """Seconds; clocks are off by more than that, and nothing is held up for as long between its signature and its arrival."""
 SLOWEST: Final = 0.05
 """Seconds until an answer."""
+DAWDLES: Final = 0.02
+"""Of the requests: those that are on the wire while their lane changes hands."""
+DAWDLING: Final = 3.0
+"""Seconds until an answer to one of those."""
 
 
 class Receiver:
@@ -49,7 +53,8 @@ class Receiver:
                 if abs(float(headers["webhook-timestamp"]) - time.time()) > TIMELY:
                     self.untimely.append(headers["webhook-id"])
                 fails = self._dice.random() < FAILS
-                await asyncio.sleep(self._dice.uniform(0.0, SLOWEST))
+                slow = self._dice.random() < DAWDLES
+                await asyncio.sleep(self._dice.uniform(1.0, DAWDLING) if slow else self._dice.uniform(0.0, SLOWEST))
                 if not fails:
                     self.taken[first.split()[1].strip("/")][headers["webhook-id"]] += 1
                 writer.write(b"HTTP/1.1 %d x\r\ncontent-length: 0\r\n\r\n" % (500 if fails else 204))

@@ -16,11 +16,12 @@ from typing import Any, Final
 
 import asyncpg
 from chaos.account import Account, Seen, Tried, Written, judge
-from chaos.clerk import FAR, Clerk
+from chaos.clerk import Clerk
 from chaos.receiver import Receiver
 from chaos.replica import CONFIG, LEASE, Orders, acknowledged, run
 from chaos.script import Blow, Stroke, script
 from chaos.shop import TENANT, Shop
+from chaos.watching import SCHEMA
 from chaos.wire import Wire
 from postgres.server import Server, new_server
 
@@ -37,20 +38,13 @@ ORDERED: Final = ("one", "two", "six")
 PLAIN: Final = ("three", "four", "five", "seven")
 LANES: Final = {"six": 3, "seven": 2}
 """Subscriptions with more than one."""
+NARROW: Final = "four"
+"""It takes few requests at a time, so that works wait in memory."""
 OFF: Final = (-150.0, 0.0, 0.0, 150.0)
 """Seconds by which the replicas' clocks are ahead: they are minutes apart."""
-# What a settle's lane says in the moment of its commit: whatever the numbers of transactions, by then nobody else may have it.
-NOTARY: Final = """
-CREATE TABLE public.settled (attempt text, epoch bigint);
-CREATE INDEX ON public.settled (attempt);
-CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO public.settled SELECT NEW.attempt, l.epoch FROM hookline.lane l WHERE l.tenant = NEW.tenant AND l.name = NEW.lane;
-  RETURN NULL;
-END $$;
-CREATE CONSTRAINT TRIGGER note AFTER INSERT ON hookline.change DEFERRABLE INITIALLY DEFERRED
-  FOR EACH ROW WHEN (NEW.attempt IS NOT NULL AND NEW.state IS NOT NULL) EXECUTE FUNCTION public.note();
-"""
 QUICK: Final = RetryPolicy(schedule=Steps(delays=(0.1, 0.2, 0.5)), max_attempts=100, jitter=0.1)
+CALM: Final = 3.0
+"""Seconds from the last blow to the end of the flow: what is passed over then is not found by a takeover."""
 PATIENCE: Final = 180.0
 """Seconds without any progress after which what is pending is stuck."""
 _spawn: Final = multiprocessing.get_context("forkserver")
@@ -140,6 +134,7 @@ async def _fight(place: _Field, receiver: Receiver, *, seed: int, kills: int, sa
                 say(f"{blows[Blow.KILL]} kills, {receiver.requests:,} requests, {time.monotonic() - began:.0f} s")
         if place.later:
             await asyncio.wait(place.later)
+        await asyncio.sleep(CALM)
         quiet.set()
         (place.folder / "quiet").touch()
         await asyncio.gather(*flow)
@@ -166,7 +161,7 @@ async def _subscribe(place: _Field, receiver: Receiver) -> dict[str, str]:
     """The subscriptions: what each is called, by id."""
     async with hookline.open(place.url(), tenant=TENANT, deliver=False, config=CONFIG) as client:
         connection = await asyncpg.connect(place.url())
-        await connection.execute(NOTARY)
+        await connection.execute(SCHEMA)
         await connection.close()
         return {
             (
@@ -177,6 +172,7 @@ async def _subscribe(place: _Field, receiver: Receiver) -> dict[str, str]:
                         ordering=Ordering.BY_KEY if name in ORDERED else Ordering.NONE,
                         retry=QUICK,
                         lanes=LANES.get(name, 1),
+                        max_in_flight=3 if name == NARROW else 16,
                     )
                 )
             ).id: name
@@ -346,9 +342,9 @@ async def _drained(place: _Field, receiver: Receiver, clerk: Clerk) -> str:
                 seen, since = receiver.requests, time.monotonic()
             if time.monotonic() > since + place.patience or left["refused"]:
                 return ", ".join(f"{number} in {table}" for table, number in left.items())
-            far = await connection.fetch("SELECT id FROM hookline.later WHERE due > $1", _now() + int(FAR * 1e6))
-            await clerk.hurry({row["id"] for row in far})
-            await asyncio.sleep(1.0 if far else 0.2)
+            waiting = await connection.fetch("SELECT id FROM hookline.later")
+            await clerk.hurry({row["id"] for row in waiting}, min(OFF))
+            await asyncio.sleep(1.0 if waiting else 0.2)
     finally:
         await connection.close()
 
