@@ -71,8 +71,10 @@ def test_a_file_of_authorities_that_holds_none_is_refused(capfd, tmp_path) -> No
 
 
 def test_an_output_that_takes_no_utf_8_is_no_fault(hookline, site) -> None:
-    reach = ("--server", site.address)
-    made = hookline("subscriptions", "create", "https://example.com/", "--description", "Zahlungen für Köln →", "--json").json
+    reach = ("--server", site.address, "--tenant", "words")
+    made = hookline(
+        "subscriptions", "create", "https://example.com/", "--description", "Zahlungen für Köln →", "--json", *reach
+    ).json
     plain = {**os.environ, "PYTHONIOENCODING": "ascii"}
     shown = process("subscriptions", "show", made["id"], *reach, env=plain)
     out, err = shown.communicate(timeout=30)
