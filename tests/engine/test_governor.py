@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from engine.virtual import CONFIG, VirtualClock, World, now, virtual, world
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hookline.engine.backlogs import LOOK, Backlog, adjust, watch_backlogs
@@ -63,6 +63,7 @@ def test_lanes_that_are_put_off_come_back_a_few_at_a_time_and_before_long() -> N
     assert governor.gave_way == set(LANES[FEWEST:])
 
 
+@example(pending=994_599, inflow=5_994, unfinished=False)
 @given(
     pending=st.integers(1_000, 1_000_000),
     inflow=st.integers(0, LARGEST * TICKS_A_LOOK * 9 // 10),

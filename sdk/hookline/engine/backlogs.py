@@ -18,6 +18,8 @@ from hookline.store.protocol import History
 LOGGER: Final = logging.getLogger(__name__)
 LOOK: Final = 15.0
 """Seconds between two looks; each counts what is pending of the tenants concerned."""
+SOON: Final = 4 * 3_600.0
+"""Seconds within which a backlog should be gone."""
 WELL: Final = 0.55
 """A backlog that became less by this part of what was delivered of it would become less with half of that, too."""
 
@@ -54,11 +56,18 @@ async def watch_backlogs(history: History, governor: Governor, clock: Clock) -> 
         before = now
 
 
+def _lasts(old: Backlog, new: Backlog) -> bool:
+    """Whether a backlog does not become less, or so slowly that it is there for many hours yet.
+
+    One of which nothing is delivered is held up by its receiver, and would be so with more.
+    """
+    return new.delivered > old.delivered and new.pending > 0 and (old.pending - new.pending) * SOON / LOOK < new.pending
+
+
 def adjust(governor: Governor, before: Backlogs, now: Backlogs) -> None:
     """Let late ones have more, or less, by what became of the backlogs between two looks."""
     both = [(before[key], backlog) for key, backlog in now.items() if key in before]
-    # One of which nothing is delivered is held up by its receiver, and would be so with more.
-    if any(new.pending >= old.pending and new.delivered > old.delivered for old, new in both):
+    if any(_lasts(old, new) for old, new in both):
         governor.give_more()
     elif all(old.pending - new.pending >= WELL * (new.delivered - old.delivered) for old, new in both):
         governor.give_less()
