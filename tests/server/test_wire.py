@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.status_pb2 import Status
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import hookline
@@ -173,6 +173,7 @@ def test_every_field_of_a_spec_is_carried() -> None:
 
 
 @given(subscription_specs, st.sampled_from(hookline.PROFILE_NAMES))
+@example(SubscriptionSpec(url="", body_format=BodyFormat.TEMPLATE), "stripe")
 def test_a_spec_with_a_profile_comes_back_or_is_refused_for_the_field_that_the_profile_would_fill(
     spec: SubscriptionSpec, name: str
 ) -> None:

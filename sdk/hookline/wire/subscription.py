@@ -39,7 +39,15 @@ from hookline_proto.v1 import retry_policy_pb2, subscription_pb2
 
 USUAL: Final = SubscriptionSpec(url="")
 """What is not set is as here."""
-_EMPTY_AS_PROFILE: Final = ("headers", "retry_headers", "signature_parameters", "rate", "hold_for", "step_aside_after")
+_EMPTY_AS_PROFILE: Final = (
+    "body_template",
+    "headers",
+    "retry_headers",
+    "signature_parameters",
+    "rate",
+    "hold_for",
+    "step_aside_after",
+)
 """Fields that, where they are empty, are as the profile has them."""
 DEFAULT_JITTER: Final = 0.1
 DEFAULT_FACTOR: Final = 2.0
