@@ -85,6 +85,15 @@ async def throughputs(url: str, scale: float) -> tuple[list[Figure], float]:
     single = served.median(one)
     figures.append(
         Figure(
+            name="gRPC, one event a call, as it stands",
+            value=single,
+            unit="deliveries/s",
+            target=">= 2,500 where the bare loop does 10,000",
+            met=single >= 2_500 if loop >= 10_000 else None,
+        )
+    )
+    figures.append(
+        Figure(
             name="gRPC, one event a call, beside the bare call",
             value=single,
             unit="deliveries/s",

@@ -18,6 +18,13 @@ async def test_what_is_kept_with_a_lane_goes_to_its_next_owner(store: Store) -> 
     assert {lane.key.lane: lane.state for lane in await store.sweep(heir, 9)} == {yard.lanes[0]: "open", yard.lanes[1]: ""}
 
 
+async def test_an_owner_that_retakes_its_lane_goes_on_with_what_it_has_kept_since_it_took_it(store: Store) -> None:
+    yard = await Yard.make(store)
+    mine = OwnedLane(yard.key, 1, False)
+    await store.keep(yard.node, [(mine, "open")])
+    assert await store.retake(yard.node, mine) == mine._replace(epoch=2, state="open")
+
+
 async def test_nothing_is_kept_with_a_lane_that_is_not_owned_at_that_epoch(store: Store) -> None:
     yard = await Yard.make(store)
     other = await store.join()

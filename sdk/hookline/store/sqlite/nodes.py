@@ -85,7 +85,8 @@ def retake(tx: Transaction, node: int, lane: OwnedLane) -> OwnedLane | None:
         return None
     tx.forget()
     row = tx.lane(*lane.key)
-    return None if row is None else OwnedLane(lane.key, row.epoch, bool(row.ordered), lane.state)
+    kept = tx.cursor.execute(_SQL["state"], tuple(lane.key)).fetchone()
+    return None if row is None else OwnedLane(lane.key, row.epoch, bool(row.ordered), kept[0] or "")
 
 
 def keep(tx: Transaction, node: int, states: Sequence[tuple[OwnedLane, str]]) -> None:
