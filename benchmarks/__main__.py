@@ -161,29 +161,28 @@ async def neighbours(url: str, scale: float) -> list[Figure]:
     ]
 
 
-async def run(parts: list[str], scale: float, *, large: bool) -> list[Figure]:
-    """The figures of the named parts."""
-    figures: list[Figure] = []
+async def run(parts: list[str], scale: float, *, large: bool) -> dict[str, list[Figure]]:
+    """The figures of each of the named parts."""
+    found: dict[str, list[Figure]] = {}
     steady = 0.0
     with ReceiverProcess() as receiver:
         if "throughput" in parts or "backlog" in parts:
-            found, steady = await throughputs(receiver.url, scale)
-            figures += found
+            found["throughput"], steady = await throughputs(receiver.url, scale)
         if "idle" in parts:
-            figures += await idle(receiver.url, scale)
+            found["idle"] = await idle(receiver.url, scale)
         if "across" in parts:
-            figures += await shared(receiver.url, scale)
+            found["across"] = await shared(receiver.url, scale)
         if "neighbours" in parts:
-            figures += await neighbours(receiver.url, scale)
+            found["neighbours"] = await neighbours(receiver.url, scale)
         if "noisy" in parts:
-            figures += await noisy.measure(receiver.url, scale, large=large)
+            found["noisy"] = await noisy.measure(receiver.url, scale, large=large)
         if "postgres" in parts:
-            figures += await postgres.measure(receiver.url, scale, large=large)
+            found["postgres"] = await postgres.measure(receiver.url, scale, large=large)
     if "backlog" in parts:
-        figures += await backlog(steady)
+        found["backlog"] = await backlog(steady)
     if "verification" in parts:
-        figures += await asyncio.to_thread(verification.measure, 0.5 * scale)
-    return figures
+        found["verification"] = await asyncio.to_thread(verification.measure, 0.5 * scale)
+    return found
 
 
 def main() -> None:
@@ -195,15 +194,16 @@ def main() -> None:
     parser.add_argument(
         "--large", action="store_true", help="postgres: claims among millions of rows; noisy: a million behind; minutes more"
     )
+    parser.add_argument("--keep", action="store_true", help="keep the results of some parts, beside the others of former runs")
     arguments = parser.parse_args()
     parts = arguments.parts or every
     if unknown := set(parts) - set(every):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; name some of {', '.join(every)}")
     with asyncio.Runner(loop_factory=fastest_loop) as runner:
-        figures = runner.run(run(parts, arguments.scale, large=arguments.large))
-    print(table(figures))
-    if set(parts) == set(every) and arguments.scale >= 1:
-        print(f"kept in {keep(figures).relative_to(ROOT)}")
+        found = runner.run(run(parts, arguments.scale, large=arguments.large))
+    print(table([figure for figures in found.values() for figure in figures]))
+    if arguments.keep or (set(parts) == set(every) and arguments.scale >= 1):
+        print(f"kept in {keep(found, every).relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import sqlite3
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -43,11 +44,15 @@ def machine() -> dict[str, str]:
     }
 
 
-def keep(figures: list[Figure], name: str = "latest") -> Path:
-    """Write the figures as JSON: the machine, and a list of figures."""
+def keep(found: Mapping[str, list[Figure]], order: Sequence[str]) -> Path:
+    """Write the figures as JSON: the machine, and a list of figures. Those of parts that were not measured stay as they are."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps({"machine": machine(), "figures": [asdict(figure) for figure in figures]}, indent=2) + "\n")
+    path = RESULTS / "latest.json"
+    before = json.loads(path.read_text())["figures"] if path.exists() else []
+    kept = [figure for figure in before if figure.get("part") in order and figure["part"] not in found]
+    kept += [{"part": part, **asdict(figure)} for part, figures in found.items() for figure in figures]
+    kept.sort(key=lambda figure: order.index(figure["part"]))
+    path.write_text(json.dumps({"machine": machine(), "figures": kept}, indent=2) + "\n")
     return path
 
 
