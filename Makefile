@@ -34,6 +34,7 @@ lint: $(DEV_STAMP) ## ruff: rules and format; is what is generated (hookline.syn
 	$(BIN)/ruff format --check $(LINTED)
 	$(BIN)/python scripts/generate_sync.py --check
 	$(BIN)/python scripts/generate_signature_table.py --check
+	$(BIN)/python scripts/generate_performance_table.py --check
 
 format: $(DEV_STAMP) ## ruff: mend what it can mend by itself
 	$(BIN)/ruff check --fix $(LINTED)

@@ -57,6 +57,8 @@ class Hooks(NamedTuple):
     attempted: Callable[[Settlement], None]
     flushed: Callable[[], None]
     """Outcomes are on disk."""
+    drained: Callable[[], None]
+    """A lane that starts nothing more has nothing under way any more."""
     keep: Callable[[Lane], None]
     """What a lane's pace says is to be kept in the store."""
     failing: Callable[[Lane, Settlement], None]
@@ -413,6 +415,8 @@ class Dispatcher:
     def _settled(self, lane: Lane, settlement: Settlement) -> None:
         lane.settled(settlement)
         self._touched[lane] = None
+        if lane.closing and lane.drained:
+            self._hooks.drained()
         if settlement.result is Result.EXHAUSTED:
             self._hooks.ended(settlement)
 

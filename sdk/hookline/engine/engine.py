@@ -81,6 +81,7 @@ class Engine:
             disable=lambda *what: self._pass(self._disable(*what)),
             attempted=_ignore if observer is None else _guarded(observer),
             flushed=self.changed.ring,
+            drained=lambda: self.node.go_on(),
             keep=self._keep,
             failing=lambda lane, settlement: self._pass(self._failing(lane, settlement)),
             give_up=lambda lane, reason: self._pass(self._give_up(lane, reason)),

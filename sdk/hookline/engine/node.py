@@ -77,6 +77,11 @@ class Node:
         self._look = True
         self._bell.ring()
 
+    def go_on(self) -> None:
+        """A lane that is to be handed over may have nothing under way any more."""
+        if self._leaving:
+            self._bell.ring()
+
     async def join(self) -> None:
         """Become a member under a new id, and take what nobody holds. Raises Unavailable."""
         sent = self._clock.monotonic()
