@@ -137,7 +137,7 @@ async def _emit(socket: Path) -> tuple[set[str], set[int]]:
     # A connection each, so that the workers share them.
     connector = aiohttp.UnixConnector(str(socket), force_close=True)
     async with aiohttp.ClientSession(connector=connector, base_url="http://application") as session:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await _answers(session):  # noqa: ASYNC110  # gunicorn tells nobody when it is ready
                 await asyncio.sleep(0.05)
 
