@@ -59,6 +59,7 @@ async def test_a_clock_set_back_stops_nothing_new_and_says_until_when_the_rest_w
         assert '"seconds": -7200' in said
         await site.emit(10)
         await until(lambda: len(taker.taken) == 10, within=PATIENCE)
+        await until(lambda: _waiting(site, subscription, 3), within=PATIENCE)  # the outcomes of the ten are written
         for held in (await site.client.deliveries.list(subscription_id=subscription, state=DeliveryState.PENDING)).items:
             assert held.hold is not None
             assert held.hold.kind is HoldKind.RETRY
