@@ -138,7 +138,7 @@ class SqliteStore(SqlStore):
         """Why nothing new should be taken: the disk of the file has less than `margin` bytes left."""
         if not margin:
             return ""
-        free = (await asyncio.to_thread(shutil.disk_usage, self.path.parent)).free
+        free = shutil.disk_usage(self.path.parent).free  # at once: a question to the kernel, about a local disk
         if free >= margin:
             return ""
         return (
