@@ -81,7 +81,7 @@ class Engine:
             disable=lambda *what: self._pass(self._disable(*what)),
             attempted=_ignore if observer is None else _guarded(observer),
             flushed=self.changed.ring,
-            drained=lambda: self.node.go_on(),
+            drained=self._go_on,
             keep=self._keep,
             failing=lambda lane, settlement: self._pass(self._failing(lane, settlement)),
             give_up=lambda lane, reason: self._pass(self._give_up(lane, reason)),
@@ -179,6 +179,9 @@ class Engine:
         """The answer to an append is lost: should it have been done, nobody will hear of it but by looking."""
         self.dispatcher.look(dict.fromkeys(LaneKey(one.event.tenant, new.lane) for one in batch for new in one.deliveries))
         self.router.nudge()
+
+    def _go_on(self) -> None:
+        self.node.go_on()
 
     def _keep(self, lane: Lane) -> None:
         self.keeper.want(lane)
