@@ -251,9 +251,13 @@ def new_server(source: str = WHEEL, **settings: str) -> Server:
     return made
 
 
-@functools.cache
 def server(source: str = WHEEL) -> Server:
-    """The server that the tests of this process share."""
+    """The server that the tests of this process share, one for each source."""
+    return _shared(source)  # the cache tells an argument that is given from one that is not
+
+
+@functools.cache
+def _shared(source: str) -> Server:
     shared = new_server(source)
     atexit.register(shared.remove)
     return shared
