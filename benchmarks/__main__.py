@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from benchmarks import across, bare_grpc, bare_loop, bare_store, noisy, postgres, served, verification
+from benchmarks import across, bare_grpc, bare_loop, bare_store, idle_steps, noisy, postgres, served, verification
 from benchmarks.figure import Figure, keep, table
 from benchmarks.receiver import ReceiverProcess, fastest_loop
 
@@ -105,11 +105,13 @@ async def throughputs(url: str, scale: float) -> tuple[list[Figure], float]:
 
 
 async def idle(url: str, scale: float) -> list[Figure]:
-    """The latency of an idle server."""
+    """The latency of an idle server, and which step takes how much of it."""
     p50, p99 = await served.idle(url, rate=50, seconds=20 * scale)
+    steps = await idle_steps.measure(url, rate=50, seconds=20 * scale)
     return [
         Figure(name="idle, 50 events/s by gRPC, emit to request, p50", value=p50, unit="ms", target="<= 3 ms", met=p50 <= 3),
         Figure(name="idle, 50 events/s by gRPC, emit to request, p99", value=p99, unit="ms", target="<= 8 ms", met=p99 <= 8),
+        *(Figure(name=f"  {name}, mean", value=mean, unit="ms") for name, mean in steps),
     ]
 
 
