@@ -1,6 +1,7 @@
 """What every test shares: how hard hypothesis tries."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -10,3 +11,6 @@ settings.register_profile("long", deadline=None, max_examples=200, print_blob=Tr
 # The gates' verdict belongs to the commit: the same examples every time. New ones are searched for by whoever runs `make test`.
 settings.register_profile("gate", deadline=None, max_examples=50, print_blob=True, derandomize=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+# Whoever starts a run in the background has SIGINT ignored in it, and every child inherits that; some tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -324,7 +324,7 @@ def test_fields_of_data_that_takes_long_to_go_through_are_not_selected_on_the_sp
 
 
 def test_data_that_cannot_be_gone_through_fails_visibly() -> None:
-    for data in (nest(3_000, b"1"), b'{"a":', b"[1,"):
+    for data in (nest(200_000, b"1"), b'{"a":', b"[1,"):
         with pytest.raises(ShapingError, match="cannot be gone through"):
             allow(["a"]).select(event(data))
 
