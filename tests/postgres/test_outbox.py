@@ -139,9 +139,9 @@ async def test_what_commits_is_accepted_as_it_was_said_and_what_is_rolled_back_i
 
         await until(there)
         (event,) = await emitted(client)
+        await until(lambda: emptied(url))
     assert (event.type, event.data, event.ordering_key, event.subject) == (EVENT.type, EVENT.data, "customer-1", "orders/1")
     assert (event.idempotency_key, dict(event.labels)) == ("order-1", {"env": "test"})
-    assert await emptied(url)
 
 
 async def test_a_transaction_that_commits_late_is_not_passed_over() -> None:
