@@ -4,7 +4,6 @@ The server is the same; what its steps call is wrapped in a look at the clock, a
 All processes of the machine have one clock, so the steps add up from the event's making to its arrival at the receiver.
 """
 
-import asyncio
 import json
 import sqlite3
 import statistics
@@ -17,9 +16,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.served import steady
 from benchmarks.server import Load, ServerProcess, control
 from hookline.engine.ingest import Ingest
-from hookline.store.sqlite import opening
 from hookline.transport.aiohttp_transport import AiohttpTransport
 from hookline_server.cli import main
 
@@ -85,7 +84,7 @@ class Notes:
         Ingest.emit = emitting  # type: ignore[assignment,method-assign]
         Ingest._append = appending  # type: ignore[assignment,method-assign]
         AiohttpTransport.post = posting  # type: ignore[assignment,method-assign]
-        opening.sqlite3.connect = lambda *given, **named: connect(*given, factory=Noted, **named)  # type: ignore[attr-defined]
+        sqlite3.connect = lambda *given, **named: connect(*given, factory=Noted, **named)  # type: ignore[assignment]
 
 
 def steps(notes: dict[str, Any], arrivals: dict[str, float]) -> list[list[float]]:
@@ -114,11 +113,7 @@ async def measure(url: str, *, rate: int, seconds: float) -> list[tuple[str, flo
         try:
             await load.ready()
             await load.subscribe(f"{url}/idle-steps", "bench.steps")
-            started = time.perf_counter()
-            async with asyncio.TaskGroup() as calls:
-                for number in range(int(rate * seconds)):
-                    await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
-                    calls.create_task(load.emit("bench.steps"))
+            await steady(load, ["bench.steps"], rate, seconds)
             await load.settled()
         finally:
             await load.channel.close()

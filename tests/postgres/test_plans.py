@@ -8,8 +8,8 @@ import pytest
 from postgres.server import Server
 from store.making import NOON, Yard, make_event, outcome
 
-from hookline.store.postgres import PostgresStore
-from hookline.store.postgres.pool import _SETTINGS
+from hookline.store.postgres import Address, PostgresStore
+from hookline.store.postgres.pool import connect
 from hookline.store.postgres.statements import load
 from hookline.store.protocol import ClaimRequest, DueRequest, Result
 
@@ -20,19 +20,19 @@ KEYS = {"fresh_key", "later_key"}
 IDS = {"fresh_id", "later_id"}
 EVENTS = {"fresh_event", "later_event"}
 MEANT = {
-    ("settle", "settle"): [POSITIONS],
-    ("settle", "odd"): [IDS],
-    ("queue", "claim"): [POSITIONS, KEYS],
-    ("queue", "due"): [POSITIONS],
-    ("queue", "probe"): [KEYS],
-    ("hand", "standing"): [IDS],
-    ("hand", "remove_fresh"): [POSITIONS],
-    ("hand", "remove_later"): [POSITIONS],
-    ("hand", "call_off"): [POSITIONS],
-    ("history", "delivery"): [IDS],
-    ("history", "of_event"): [EVENTS],
-    ("history", "standings"): [EVENTS],
-    ("history", "blocker"): [IDS, KEYS],
+    ("settle", "settle"): POSITIONS,
+    ("settle", "odd"): IDS,
+    ("queue", "claim"): POSITIONS | KEYS,
+    ("queue", "due"): POSITIONS,
+    ("queue", "probe"): KEYS,
+    ("hand", "standing"): IDS,
+    ("hand", "remove_fresh"): POSITIONS,
+    ("hand", "remove_later"): POSITIONS,
+    ("hand", "call_off"): POSITIONS,
+    ("history", "delivery"): IDS,
+    ("history", "of_event"): EVENTS,
+    ("history", "standings"): EVENTS,
+    ("history", "blocker"): IDS | KEYS,
 }
 """The indexes of the queue that each statement may use."""
 _SCAN = re.compile(r"Index (?:Only )?Scan (?:Backward )?(?:using |on )((?:fresh|later)_\w+)|(Seq Scan on (?:fresh|later))")
@@ -43,7 +43,7 @@ async def emptied(store: PostgresStore, shared: Server, database: str) -> AsyncI
     """A connection with the store's settings to a database whose queue is empty but for what an old snapshot keeps."""
     yard = await Yard.make(store, ordered=True)
     holder = await asyncpg.connect(shared.url(database))
-    looker = await asyncpg.connect(shared.url(database), server_settings=_SETTINGS)
+    looker = await connect(Address.parse(shared.url(database)))
     try:
         await holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         await holder.fetchval("SELECT count(*) FROM hookline.fresh")
@@ -69,12 +69,12 @@ async def emptied(store: PostgresStore, shared: Server, database: str) -> AsyncI
 
 async def test_each_statement_goes_by_the_index_that_is_meant_for_it(emptied: asyncpg.Connection) -> None:
     astray = {}
-    for (file, name), ways in MEANT.items():
+    for (file, name), meant in MEANT.items():
         await emptied.execute(f"PREPARE {name} AS {load(file)[name]}")
         count = await emptied.fetchval("SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = $1", name)
         arguments = ", ".join(["NULL"] * count)
         plan = "\n".join(row[0] for row in await emptied.fetch(f"EXPLAIN EXECUTE {name}({arguments})"))
         used = {index or table for index, table in _SCAN.findall(plan)}
-        if not used or not used <= set().union(*ways):
+        if not used or not used <= meant:
             astray[name] = plan
     assert astray == {}
