@@ -1,12 +1,13 @@
 """The catalogue as a node knows it: what was changed elsewhere holds here too, and lanes are taken by their owner alone."""
 
 import asyncio
+import gc
 from dataclasses import replace
 from typing import Any
 
 from engine.virtual import CONFIG, LOOPBACK, virtual, webhook_ids, world
 
-from hookline.model import DeliveryState, RetryPolicy, Steps, SubscriptionSpec
+from hookline.model import DeliveryState, RetryPolicy, Steps, Subscription, SubscriptionSpec
 from hookline.store.protocol import NOBODY
 from hookline.store.sqlite import nodes
 
@@ -46,6 +47,22 @@ async def test_a_pause_elsewhere_holds_although_the_store_was_away_when_it_was_t
         await other.run(other.client.emit("a.b", 1))
         await w.live(10.0)
         assert not w.receiver.seen
+
+
+@virtual
+async def test_versions_that_are_over_are_not_kept() -> None:
+    async with world() as w:
+        subscription = await w.subscribe()
+        for turn in range(20):
+            await w.client.subscriptions.update(
+                subscription.id, SubscriptionSpec(url=LOOPBACK, description=str(turn)), fields=("description",)
+            )
+            await w.emit(1)
+            await w.live(1.0)
+        assert len(w.receiver.seen) == 20
+        gc.collect()
+        alive = [one for one in gc.get_objects() if isinstance(one, Subscription) and one.id == subscription.id]
+        assert len(alive) <= 3
 
 
 @virtual

@@ -1,6 +1,8 @@
 """Subscriptions, event types, and calls that may be repeated."""
 
 import asyncio
+import gc
+from weakref import ref
 
 import pytest
 from store.making import NOON, TENANT, Yard, make_event, make_event_type, make_job, make_subscription, route
@@ -45,6 +47,18 @@ async def test_the_view_is_of_one_revision_and_in_order(store: Store) -> None:
     assert view.subscriptions == [make_subscription("a"), make_subscription("b")]
     assert view.event_types == [make_event_type("a"), make_event_type("b")]
     assert (await store.catalogue("globex")).revision == 0
+
+
+async def test_what_was_read_is_shared_while_it_is_held_and_gone_after(store: Store) -> None:
+    await store.add_subscription(make_subscription("s1"), owner=NOBODY)
+    await store.add_subscription(make_subscription("s2"), owner=NOBODY)
+    former, stays = (await store.catalogue(TENANT)).subscriptions
+    await store.replace_subscription(make_subscription("s1", etag="2"), etag="1")
+    assert (await store.catalogue(TENANT)).subscriptions[1] is stays
+    held = ref(former)
+    del former
+    gc.collect()
+    assert held() is None
 
 
 async def test_writes_wake_every_node(store: Store) -> None:

@@ -116,7 +116,7 @@ class SubscriptionSpec:
     lanes: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Subscription:
     """A subscription as it stands. `secrets` is the current one first; clients see none (`get_secret`)."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from pydantic import TypeAdapter
 
@@ -17,6 +18,7 @@ Row = tuple[Any, ...]
 
 _SUBSCRIPTION: Final = TypeAdapter(Subscription)
 _EVENT_TYPE: Final = TypeAdapter(EventType)
+_HELD: Final[WeakValueDictionary[str, Subscription]] = WeakValueDictionary()
 
 WORK_COLUMNS: Final = 8
 """A work's own columns; its event's follow."""
@@ -198,10 +200,15 @@ def subscription_body(subscription: Subscription) -> str:
     return _SUBSCRIPTION.dump_json(subscription).decode()
 
 
-@lru_cache(maxsize=8192)
 def subscription(body: str) -> Subscription:
-    """A subscription from its JSON. A catalogue is read again at each change, and most of it is as it was."""
-    return _SUBSCRIPTION.validate_json(body)
+    """A subscription from its JSON; the same object while somebody holds it, and nothing of it, secrets among it, after that.
+
+    A catalogue is read again at each change, and most of it is as it was.
+    """
+    found = _HELD.get(body)
+    if found is None:
+        found = _HELD[body] = _SUBSCRIPTION.validate_json(body)
+    return found
 
 
 def event_type_body(event_type: EventType) -> str:

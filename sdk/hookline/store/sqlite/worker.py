@@ -105,6 +105,7 @@ class Worker:
                     if self._idle is not None and self._every is not None and time.monotonic() - looked >= self._every:
                         looked = time.monotonic()
                         self._idle()
+                del calls  # with them the answers, which may be large: a thread at rest keeps nothing
                 if last:
                     return
         finally:
