@@ -35,6 +35,8 @@ Value = TypeVar("Value")
 _KEPT_EXCHANGES: Final = 4
 _LEAST_PATIENCE: Final = 1.5
 """Seconds that an effect may be missing where effects showed at once before."""
+_LONGEST_PATIENCE: Final = 60.0
+"""Seconds that it may be missing while others show."""
 _RESTART_SECONDS: Final = 60.0
 _REVIVAL_SECONDS: Final = 5.0
 SURVIVES: Final = "SAF-016"
@@ -361,13 +363,20 @@ class ReceiverTarget(Target):
             raise Violation(requirement, expected=f"no effect of {what}", got=_times(came), exchanges=self.exchanges())
 
     async def has_effects(self, requirement: str, event_id: str, expected: int, what: str) -> None:
-        """Raise a `Violation` unless the event took effect this often; waits for an effect that is missing."""
-        begun = time.monotonic()
-        count = (await self.effects()).of(event_id)
+        """Raise a `Violation` unless the event took effect this often.
+
+        An effect that is missing is waited for, and anew with each other one that shows: those of a receiver that handles
+        events after its answer stand in a queue.
+        """
+        effects = await self.effects()
         patience = max(_LEAST_PATIENCE, 5 * self._watched.lag)
-        while count < expected and time.monotonic() - begun < patience:
+        begun = moved = time.monotonic()
+        while effects.of(event_id) < expected and time.monotonic() < min(moved + patience, begun + _LONGEST_PATIENCE):
             await asyncio.sleep(0.05)
-            count = (await self.effects()).of(event_id)
+            before, effects = effects, await self.effects()
+            if effects.total > before.total:
+                moved = time.monotonic()
+        count = effects.of(event_id)
         if count != expected:
             raise Violation(requirement, expected=f"{_times(expected)} of {what}", got=_times(count), exchanges=self.exchanges())
 

@@ -98,6 +98,24 @@ async def test_a_receiver_whose_effects_all_come_late_passes_everything_in_time(
     assert report.duration < 30
 
 
+class Queueing(Standard):
+    """Acknowledges at once, and handles one event after the other, each for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = 0.0
+
+    def effect(self, event_id: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.free = max(self.free, loop.time()) + 0.03
+        loop.call_at(self.free, super().effect, event_id)
+
+
+async def test_a_receiver_that_is_behind_with_its_queue_is_waited_for() -> None:
+    report = await judge(Queueing(), only=frozenset({"IDM-012", "IDM-014", "IDM-015"}))
+    assert {v.requirement.id: (v.status, v.detail) for v in report.verdicts if v.status is not Status.PASSED} == {}
+
+
 @pytest.mark.parametrize("before", ["STA-002", "HDR-008", "HDR-009"])
 async def test_late_effects_of_what_came_over_a_kept_connection_are_known_too(before: str) -> None:
     report = await judge(Asynchronous(), only=frozenset({before, "TIM-012"}))
