@@ -271,8 +271,28 @@ async def test_what_is_scheduled_or_filtered_uses_up_nothing_of_the_rate() -> No
         await w.until(lambda: [seen.webhook_id for seen in w.receiver.seen] == [event_id], within=2.0)
 
 
-def settlement(pos: int, at: int, error: ErrorClass | None, url: str = LOOPBACK) -> Any:
-    return SimpleNamespace(attempt=SimpleNamespace(error=error, url=url), work=SimpleNamespace(pos=pos), at=at, reason="as said")
+def settlement(pos: int, at: int, error: ErrorClass | None, url: str = LOOPBACK, seconds: float = 0.1) -> Any:
+    attempt = SimpleNamespace(error=error, url=url, duration=seconds)
+    return SimpleNamespace(attempt=attempt, work=SimpleNamespace(pos=pos), at=at, reason="as said")
+
+
+def test_a_receiver_is_proven_by_three_attempts_in_a_row_that_are_over_at_once_until_one_is_not_or_it_moves() -> None:
+    pace = Pace(standing(), "", 0, 0.0)
+
+    def finish(*seconds: float, url: str = LOOPBACK) -> bool:
+        for each in seconds:
+            pace.finished(settlement(1, 0, None, url, each), Outcome(), 0, 0.0)
+        return pace.proven
+
+    assert not finish(0.1, 0.9)
+    assert finish(0.1)
+    assert not finish(1.0)
+    assert not finish(0.1, 0.1)
+    assert finish(0.1)
+    pace.configure(replace(standing(), url=LOOPBACK + "/moved"), 0)
+    assert not pace.proven
+    assert not finish(0.1, 0.1, 0.1)  # they left for the former URL
+    assert finish(0.1, 0.1, 0.1, url=LOOPBACK + "/moved")
 
 
 def test_the_width_halves_once_for_all_that_were_under_way_and_grows_again() -> None:

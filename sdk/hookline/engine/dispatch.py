@@ -144,6 +144,7 @@ class Dispatcher:
             elif target is not lane.target:
                 lane.target = target
                 lane.pace.configure(limited(target.subscription, key.lane), now_micros(self._clock))
+                lane.sort()
                 lane.resting, lane.crowded = 0.0, False
                 if lane.pace.unkept:
                     self._hooks.keep(lane)
@@ -261,6 +262,7 @@ class Dispatcher:
         self._slots.busy -= 1
         limit = lane.pace.limit
         event = lane.pace.finished(settlement, judged.outcome, lane.in_flight, self._clock.monotonic())
+        lane.sort()
         if event.eased:
             lane.resting = 0.0
         if lane.pace.limit < limit:

@@ -80,6 +80,8 @@ class Lane:
         self._typical = 64 * 1024
         """Bytes of a work, by the last ones; high at first, so that the first read is a small one."""
         self.in_flight = 0
+        self.share = tenant.unproven
+        """Where its requests count."""
         self.finished = 0
         """Attempts whose outcomes were committed since the lane was taken."""
         self.closing = False
@@ -166,13 +168,21 @@ class Lane:
     def take(self) -> Work:
         """The next work to start."""
         self.in_flight += 1
-        self.tenant.in_flight += 1
+        self.share.in_flight += 1
         return self.ready.popleft()
 
     def release(self, work: Work) -> None:
         """Its request is over; it stays known until it is settled."""
         self.in_flight -= 1
-        self.tenant.in_flight -= 1
+        self.share.in_flight -= 1
+
+    def sort(self) -> None:
+        """Count it among the lanes whose receivers are proven, or among the others."""
+        share = self.tenant.proven if self.pace.proven else self.tenant.unproven
+        if share is not self.share:
+            self.share.in_flight -= self.in_flight
+            share.in_flight += self.in_flight
+            self.share = share
 
     def begin_read(self) -> tuple[bool, bool]:
         """A read begins; whether it is to read fresh works, and waiting ones."""

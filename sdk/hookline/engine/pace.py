@@ -31,6 +31,10 @@ WELL_PARTS: Final = 10
 ASK_AGAIN: Final = 60 * SECOND
 """Microseconds until a lane that has only failed for that span asks again to be given up, should it not have been."""
 LONGEST_REASON: Final = 300
+PROMPT: Final = 1.0
+"""Seconds within which an attempt is over whose receiver does not hang."""
+PROOF: Final = 3
+"""So many attempts in a row have to be over within that, for a receiver to count as proven."""
 
 _SLOW: Final = frozenset({ErrorClass.TIMEOUT, ErrorClass.CONNECTION, ErrorClass.REFUSED})
 """Errors by which a receiver shows that it has too much to do."""
@@ -65,8 +69,8 @@ _EASED: Final = Event(eased=True)
 class Pace:
     """One lane's."""
 
-    __slots__ = ("_asked", "_circuit", "_cool", "_debt", "_full", "_grain", "_kept", "_offset", "_policy", "_probe", "_rate",
-                 "_reason", "_rest", "_resumed", "_since", "_site", "_span", "_told", "_url", "_well", "_width",
+    __slots__ = ("_asked", "_circuit", "_cool", "_debt", "_full", "_grain", "_kept", "_offset", "_policy", "_probe", "_prompt",
+                 "_rate", "_reason", "_rest", "_resumed", "_since", "_site", "_span", "_told", "_url", "_well", "_width",
                  "free", "limit")  # fmt: skip
 
     def __init__(self, subscription: Subscription, state: str, now: int, monotonic: float) -> None:
@@ -82,7 +86,7 @@ class Pace:
         self._reason: str = kept.get("reason", "")
         self._kept = state
         self._probe: int | None = None
-        self._cool = 0
+        self._cool = self._prompt = 0
         self._width = math.inf
         self.limit = 1
         self.free = True
@@ -117,7 +121,7 @@ class Pace:
 
     def _reset(self) -> None:
         self._circuit, self._probe, self._rest, self._since, self._told, self._reason = CLOSED, None, 0, 0, 0, ""
-        self._cool = self._well = self._asked = 0
+        self._cool = self._well = self._asked = self._prompt = 0
         self._width = math.inf
 
     def wait(self, now: int) -> int | None:
@@ -169,6 +173,7 @@ class Pace:
         if attempt.error in _OURS or attempt.url != self._url:
             self.passed(pos)
             return NOTHING
+        self._prompt = self._prompt + 1 if attempt.duration < PROMPT else 0
         if attempt.error is None:
             well = self._grain > 0 and abs(settlement.at - self._well) >= self._grain
             if well:
@@ -242,6 +247,11 @@ class Pace:
     def halted(self) -> bool:
         """Nothing starts for a time, or nothing but a probe: the breaker is open or half open, or the receiver wants to rest."""
         return self._circuit.openings > 0 or self._rest > 0
+
+    @property
+    def proven(self) -> bool:
+        """The receiver has lately answered at once, be it with failures: it does not hang."""
+        return self._prompt >= PROOF
 
     @property
     def failing_since(self) -> int:

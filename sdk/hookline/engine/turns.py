@@ -8,10 +8,27 @@ if TYPE_CHECKING:
     from hookline.engine.lane import Lane
 
 
+class Share:
+    """A tenant's lanes of one of the two kinds, and what they use of the node's slots; see `Slots`."""
+
+    __slots__ = ("crowded", "in_flight", "need", "sweep_at", "tenant")
+
+    def __init__(self, tenant: "Tenant") -> None:
+        """Nothing is under way."""
+        self.tenant = tenant
+        self.in_flight = 0
+        self.crowded: list[tuple[int, int, Lane]] = []
+        """Lanes that wait for free slots, by how many they hold."""
+        self.need = 0
+        """How many slots must be free for the first of them."""
+        self.sweep_at = 0
+        """How many entries there may be before those that count no more are dropped."""
+
+
 class Tenant:
     """A tenant's lanes that have something to do, and what it uses: requests under way, memory."""
 
-    __slots__ = ("credit", "crowded", "held", "in_flight", "lanes", "name", "need", "queued", "sweep_at", "weight")
+    __slots__ = ("credit", "held", "lanes", "name", "proven", "queued", "unproven", "weight")
 
     def __init__(self, name: str, weight: int) -> None:
         """Nothing to do. `weight` is how many turns it has in a round, at least 1."""
@@ -19,16 +36,18 @@ class Tenant:
         self.weight = weight
         self.credit = weight
         self.lanes: deque[Lane] = deque()
-        self.crowded: list[tuple[int, int, Lane]] = []
-        """Lanes that wait for free slots, by how many they hold; see `Slots`."""
-        self.need = 0
-        """How many slots must be free for the first of them."""
-        self.sweep_at = 0
-        """How many entries there may be before those that count no more are dropped."""
-        self.in_flight = 0
+        self.proven = Share(self)
+        """Of lanes whose receivers have lately answered at once."""
+        self.unproven = Share(self)
+        """Of all others."""
         self.held = 0
         """Bytes of works in memory, over its lanes."""
         self.queued = False
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way."""
+        return self.proven.in_flight + self.unproven.in_flight
 
 
 class Turns:

@@ -143,7 +143,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Counts of deliveries by state, and the age in seconds of the oldest one that is due."""
+    """Counts of deliveries by state, and the age in seconds of the oldest one that is due.
+
+    A subscription that was deleted counts until it has nothing pending any more.
+    """
 
     pending: int
     delivered: int

@@ -472,7 +472,7 @@ class DeliveryStats(_message.Message):
     BY_SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def total(self) -> Global___DeliveryCounts:
-        """Over all subscriptions."""
+        """Over all subscriptions but those that were deleted and have nothing pending any more."""
 
     @_builtins.property
     def by_subscription(self) -> _containers.MessageMap[_builtins.str, Global___DeliveryCounts]:
