@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, defaultdict
 from dataclasses import replace
 
+import pytest
 from engine.virtual import CONFIG, Reply, Seen, World, now, virtual, webhook_ids, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -290,3 +291,30 @@ async def test_a_subscription_made_by_a_node_that_was_buried_meanwhile_is_not_de
         await w.emit(1)
         await w.live(5.0)
         assert [seen.node for seen in w.receiver.seen] == ["b"]
+
+
+@pytest.mark.parametrize("ordering", Ordering)
+@virtual
+async def test_what_had_its_turn_before_the_process_stood_still_does_not_start_when_it_goes_on(ordering: Ordering) -> None:
+    async with world() as w:
+        await w.subscribe(ordering=ordering)
+        dispatcher = (await w.client.engine()).dispatcher
+        lease, pump = True, dispatcher.pump
+
+        def pump_and_stand_still() -> None:
+            nonlocal lease
+            pump()
+            lease = lease and not dispatcher._workers
+
+        dispatcher._hooks = dispatcher._hooks._replace(may_start=lambda: lease)
+        dispatcher.pump = pump_and_stand_still  # type: ignore[method-assign]
+        ids = await w.emit(5, ordering_key="one" if ordering is Ordering.BY_KEY else "")
+        await w.until(lambda: not lease, within=1.0)
+        await w.live(1.0)
+        assert not w.receiver.seen
+        assert dispatcher._slots.busy == dispatcher.in_flight == 0
+        lease, dispatcher.pump = True, pump  # type: ignore[method-assign]
+        dispatcher.look_at_all()
+        await w.until_done(within=30.0)
+        assert [seen.webhook_id for seen in w.receiver.seen] == ids
+        assert [one.attempts for one in await w.deliveries()] == [1] * 5

@@ -42,6 +42,8 @@ DOUBT: Final = 10.0
 """Seconds from a hint that was lost to a new reading of the orders; at most one reading in so many."""
 LEAST_TO_SETTLE: Final = 5.0
 """Seconds that a stop waits at least for outcomes to reach the disk."""
+GIVEN_BACK: Final = "its node might start nothing any more when its turn came"
+"""Why a work waits that had its turn and was not tried."""
 
 
 class Hooks(NamedTuple):
@@ -239,6 +241,11 @@ class Dispatcher:
         return len(self._workers)
 
     async def _work(self, lane: Lane, work: Work) -> None:
+        if not self._hooks.may_start():  # the process may have stood still between its turn and this step
+            now = now_micros(self._clock)
+            back = Settlement(work, lane.epoch, Result.WAIT, None, GIVEN_BACK, now, now, work.run_start, work.aside)
+            self._finish(lane, work, Judged(back, False, WELL))
+            return
         found: tuple[Lane, Work] | None = lane, work
         while found is not None:
             await self._attempt(*found)
