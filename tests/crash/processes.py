@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+import psutil
 from standardwebhooks.webhooks import Webhook
+
+from hookline.store.sqlite.lock import is_free
 
 ROOT = Path(__file__).parents[2]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -134,6 +137,10 @@ class Process:
                     raise AssertionError(f"it ended without {what!r}: {''.join(self.raw)}{self.said[-3:]}")
                 await asyncio.wait({asyncio.ensure_future(self._news.wait()), self._reading}, return_when=asyncio.FIRST_COMPLETED)
 
+    @property
+    def pid(self) -> int:
+        return self._inner.pid
+
     def signal(self, number: signal.Signals) -> None:
         self._inner.send_signal(number)
 
@@ -203,6 +210,16 @@ async def until(what: Callable[[], bool | Awaitable[bool]], *, within: float, st
             return
         assert monotonic() < end, f"not so within {within} s"
         await asyncio.sleep(step)
+
+
+async def stop(pid: int, *, file: Path | None = None) -> None:
+    """SIGSTOP, when the process neither writes to the SQLite file nor is the next to: it would keep everybody else from it."""
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        await until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, within=10.0)
+        if file is None or all(is_free(file.with_name(file.name + lock)) for lock in (".lock", ".lock.gate")):
+            return
+        os.kill(pid, signal.SIGCONT)
 
 
 @asynccontextmanager

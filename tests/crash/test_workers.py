@@ -12,14 +12,13 @@ from pathlib import Path
 from time import monotonic, time
 
 import pytest
-from crash.processes import SECRET, Process, Receiver, assert_account, ending, until, work
+from crash.processes import SECRET, Process, Receiver, assert_account, ending, stop, until, work
 from postgres.server import server
 
 import hookline
 from hookline.engine import EngineConfig
 from hookline.errors import Unavailable
 from hookline.model import RetryPolicy, Steps, SubscriptionSpec
-from hookline.store.sqlite.lock import is_free
 
 QUICK = RetryPolicy(schedule=Steps(delays=(0.2,)), max_attempts=100, jitter=0.1)
 CONFIG = EngineConfig(allow_http_loopback=True)
@@ -102,17 +101,6 @@ async def test_processes_that_only_emit_wake_the_one_that_delivers(store: Store)
         assert_account(receiver.account, acknowledged(*processes))
 
 
-async def stop(process: Process, store: Store) -> None:
-    """SIGSTOP; on SQLite between two commits: within one it would hold the right to write, and nobody could take over."""
-    while True:
-        process.signal(signal.SIGSTOP)
-        await asyncio.sleep(0.05)  # a signal is heard a moment later
-        if isinstance(store, str) or is_free(store.with_name(f"{store.name}.lock")):
-            return
-        process.signal(signal.SIGCONT)
-        await asyncio.sleep(0.01)
-
-
 async def test_a_process_that_was_stopped_past_its_lease_starts_nothing_under_it_when_it_goes_on(store: Store) -> None:
     with Receiver(delay=0.02) as receiver:
         (lane,) = await subscribe(store, receiver)
@@ -122,7 +110,7 @@ async def test_a_process_that_was_stopped_past_its_lease_starts_nothing_under_it
             other = processes[1]
             await until(lambda: any(said["event"] == "attempt" for said in sleeper.said), within=30.0)
             first = {int(str(said["epoch"])) for said in sleeper.said if said["event"] == "attempt"}
-            await stop(sleeper, store)
+            await stop(sleeper.pid, file=store if isinstance(store, Path) else None)
             stopped = time()
             await until(lambda: any(said["event"] == "attempt" and said["lane"] == lane for said in other.said), within=30.0)
             taken = min(int(str(said["epoch"])) for said in other.said if said["event"] == "attempt")
@@ -134,10 +122,10 @@ async def test_a_process_that_was_stopped_past_its_lease_starts_nothing_under_it
             await other.kill()
             await drained(store)
         assert max(first) < taken
-        started = [said for said in sleeper.said if said["event"] == "attempt" and float(str(said["start"])) > stopped + 0.05]
-        assert all(float(str(said["start"])) >= went_on for said in started)
-        # The stop may have fallen into the very step that begins an attempt, after its look at the lease: docs/simulation.md.
-        assert sum(int(str(said["epoch"])) <= taken for said in started) <= 1
+        for said in sleeper.said:
+            if said["event"] == "attempt" and float(str(said["start"])) > stopped + 0.05:
+                assert float(str(said["start"])) >= went_on
+                assert int(str(said["epoch"])) > taken
         assert_account(receiver.account, acknowledged(*processes))
 
 

@@ -1,12 +1,10 @@
 """Two servers on one file, and one of them stands still past its lease. (kill -9 is in tests/crash and tests/chaos.)"""
 
-import fcntl
-import os
 import signal
 from pathlib import Path
 
 import pytest
-from crash.processes import until
+from crash.processes import stop, until
 from server.faults.site import PATIENCE, Site, account, serving, taking
 
 from hookline.model import Ordering
@@ -21,7 +19,7 @@ async def test_the_other_server_takes_over_in_order_and_the_late_outcome_changes
         taker.open.clear()
         first, *rest = await sleeper.emit(6, ordering_key="one")
         await until(lambda: taker.arrived == [first], within=PATIENCE)
-        await _stop(sleeper, tmp_path / "hookline.db.lock")
+        await stop(sleeper.pid, file=tmp_path / "hookline.db")
         try:
             async with serving(tmp_path, environment=TTL) as other:
                 await other.said("has not beaten for 1.5 s; its lanes are taken over")
@@ -51,19 +49,3 @@ async def _told(site: Site, event: str) -> bool:
     """The late outcome of the event's first attempt is written, as one that came too late."""
     (delivery,) = (await site.client.deliveries.list(event_id=event)).items
     return len(await site.client.deliveries.attempts(delivery.id)) == 2
-
-
-async def _stop(site: Site, lock: Path) -> None:
-    """SIGSTOP between two commits: within one it would hold the right to write, and nobody could take over."""
-    while True:
-        site.process.signal(signal.SIGSTOP)
-        await until(lambda: Path(f"/proc/{site.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", within=PATIENCE)
-        descriptor = os.open(lock, os.O_RDWR)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            site.process.signal(signal.SIGCONT)
-        else:
-            return
-        finally:
-            os.close(descriptor)
