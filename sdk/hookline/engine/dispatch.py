@@ -42,8 +42,6 @@ DOUBT: Final = 10.0
 """Seconds from a hint that was lost to a new reading of the orders; at most one reading in so many."""
 LEAST_TO_SETTLE: Final = 5.0
 """Seconds that a stop waits at least for outcomes to reach the disk."""
-GIVEN_BACK: Final = "its node might start nothing any more when its turn came"
-"""Why a work waits that had its turn and was not tried."""
 
 
 class Hooks(NamedTuple):
@@ -242,9 +240,7 @@ class Dispatcher:
 
     async def _work(self, lane: Lane, work: Work) -> None:
         if not self._hooks.may_start():  # the process may have stood still between its turn and this step
-            now = now_micros(self._clock)
-            back = Settlement(work, lane.epoch, Result.WAIT, None, GIVEN_BACK, now, now, work.run_start, work.aside)
-            self._finish(lane, work, Judged(back, False, WELL))
+            self._give_back(lane, work)
             return
         found: tuple[Lane, Work] | None = lane, work
         while found is not None:
@@ -262,6 +258,20 @@ class Dispatcher:
         attempt = judged.settlement.attempt
         if judged.disable and attempt is not None:
             self._hooks.disable(work.tenant, subscription_of(work.lane), attempt.url, attempt.detail)
+
+    def _give_back(self, lane: Lane, work: Work) -> None:
+        """It had its turn and may not start: nothing is written, for the store has it as it was, and it is read anew."""
+        lane.release(work)
+        self._slots.busy -= 1
+        lane.pace.unsent(work.pos)
+        lane.ready.appendleft(work)
+        lane.empty()
+        lane.resting, lane.crowded = 0.0, False
+        self.reader.want(lane)
+        for fitting in self._slots.freed(lane.tenant):
+            self._enter(fitting)
+        if lane.closing and lane.drained:
+            self._hooks.drained()
 
     def _finish(self, lane: Lane, work: Work, judged: Judged) -> None:
         settlement = judged.settlement

@@ -160,16 +160,20 @@ class Pace:
         if self._probe == pos:
             self._probe = None
 
+    def unsent(self, pos: int) -> Event:
+        """It was sent to nobody after all: it costs nothing of the rate."""
+        self.passed(pos)
+        if self._rate is None:
+            return NOTHING
+        self._debt = returned(self._rate, self._debt)
+        return _EASED
+
     def finished(self, settlement: Settlement, outcome: Outcome, in_flight: int, monotonic: float) -> Event:
         """An attempt is over; `in_flight` are still under way."""
         attempt = settlement.attempt
         pos = settlement.work.pos
         if attempt is None or attempt.error is ErrorClass.BODY:  # nothing was sent
-            self.passed(pos)
-            if self._rate is None:
-                return NOTHING
-            self._debt = returned(self._rate, self._debt)
-            return _EASED
+            return self.unsent(pos)
         if attempt.error in _OURS or attempt.url != self._url:
             self.passed(pos)
             return NOTHING
