@@ -494,5 +494,5 @@ _made: list[str] = []
 
 def _shared() -> str:
     if not _made:
-        _made.append(server().database())
+        _made.append(server().database(lasting=True))
     return _made[0]

@@ -9,7 +9,7 @@ from postgres.server import server
 def postgres_database() -> str:
     """The URI of a database."""
     shared = server()
-    return shared.url(shared.empty_database())
+    return shared.url(shared.empty_database(lasting=True))
 
 
 @pytest.fixture
