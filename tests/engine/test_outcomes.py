@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from engine.virtual import OK, Reply, standing, virtual, world
 
+from hookline.clock import SystemClock
 from hookline.engine.lane import Lane, Memory
 from hookline.engine.settle import Settler
+from hookline.engine.strain import Strain
 from hookline.engine.turns import Tenant
 from hookline.errors import InvalidArgument
 from hookline.model import DeliveryState, ErrorClass, RetryPolicy, Steps
@@ -50,6 +52,7 @@ async def test_an_outcome_of_a_former_epoch_does_not_end_the_lane_that_is_held_n
 
     settler = Settler(
         Queue(),  # type: ignore[arg-type]  # all of a store that is asked here
+        strain=Strain.of(SystemClock()),
         node=lambda: 2,
         settled=lambda lane, _: settled.append(lane),
         lost=lost.append,
@@ -99,6 +102,7 @@ async def test_an_outcome_that_the_store_refuses_harms_no_other() -> None:
 
     settler = Settler(
         Queue(),  # type: ignore[arg-type]  # all of a store that is asked here
+        strain=Strain.of(SystemClock()),
         node=lambda: 2,
         settled=lambda lane, _: settled.append(lane.key.lane),
         lost=lambda lane: lost.append(lane.key.lane),

@@ -2,17 +2,22 @@
 
 A commit costs more than an event does, and where calls arrive one by one on a busy machine each would
 soon have a commit of its own. So a flush may wait a little for company, but only as long as that has
-paid: whoever emits one event after the other never waits.
+paid: whoever emits one event after the other never waits. While the thread is short of time it may wait
+longer, for then it is the number of commits that makes everybody late.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from hookline.engine.strain import Strain
+
 SHORTEST_WAIT: Final = 0.001
 """Seconds; timers of uvloop are no finer."""
 LONGEST_WAIT: Final = 0.004
 """Seconds."""
+STRAINED_WAIT: Final = 0.016
+"""Seconds, the longest while the thread is short of time."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,19 +26,22 @@ R = TypeVar("R")
 class Patience:
     """How long a flush waits for company: longer while waiting at least doubles it, not at all when it brings none."""
 
-    def __init__(self) -> None:
+    def __init__(self, strain: Strain) -> None:
         """Do not wait."""
+        self._strain = strain
         self._wait = 0.0
 
     async def wait(self, load: Callable[[], int]) -> None:
         """Wait before a flush; `load` counts what goes into it."""
         if not self._wait:
             return
+        longest = STRAINED_WAIT if self._strain.high else LONGEST_WAIT
+        self._wait = min(self._wait, longest)
         before = load()
         await asyncio.sleep(self._wait)
         gained = load() - before
         if gained >= before:
-            self._wait = min(2 * self._wait, LONGEST_WAIT)
+            self._wait = min(2 * self._wait, longest)
         elif not gained:
             self._wait = self._wait / 2 if self._wait > SHORTEST_WAIT else 0.0
 
@@ -54,12 +62,12 @@ class Batcher(Generic[T, R]):
     A flush that raises fails every caller whose items were in it.
     """
 
-    def __init__(self, flush: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, limit: int) -> None:
+    def __init__(self, flush: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, strain: Strain, limit: int) -> None:
         """Flush at most about `limit` items at once."""
         self._flush = flush
         self._limit = limit
         self._waiting: list[_Entry[T, R]] = []
-        self._patience = Patience()
+        self._patience = Patience(strain)
         self._task: asyncio.Task[None] | None = None
         self.load = 0
         """Items that are submitted and not answered."""

@@ -22,6 +22,7 @@ from hookline.engine.reader import Reader
 from hookline.engine.sender import WELL, Judged, Sender
 from hookline.engine.settle import Settler
 from hookline.engine.slots import Slots
+from hookline.engine.strain import Strain
 from hookline.engine.target import Target
 from hookline.engine.turns import Turns
 from hookline.lanes import limited, subscription_of
@@ -78,7 +79,9 @@ def _time_of(work: Work, not_before: datetime) -> int:
 class Dispatcher:
     """Holds the lanes of this node and runs their attempts."""
 
-    def __init__(self, queue: WorkQueue, sender: Sender, config: EngineConfig, clock: Clock, hooks: Hooks) -> None:
+    def __init__(
+        self, queue: WorkQueue, sender: Sender, config: EngineConfig, clock: Clock, hooks: Hooks, *, strain: Strain
+    ) -> None:
         """An idle dispatcher; `add` gives it lanes."""
         self.lanes: dict[LaneKey, Lane] = {}
         self._sender = sender
@@ -99,7 +102,7 @@ class Dispatcher:
         self._pumping = False
         self._doubt: asyncio.TimerHandle | None = None
         self.reader = Reader(queue, clock, self._loaded)
-        self.settler = Settler(queue, node=hooks.node, settled=self._settled, lost=self._lost, flushed=self._flushed)
+        self.settler = Settler(queue, strain=strain, node=hooks.node, settled=self._settled, lost=self._lost, flushed=self._flushed)
 
     def add(self, owned: OwnedLane, target: Target) -> None:
         """Take a lane into hand; one that is held at a lower epoch is dropped first."""

@@ -25,6 +25,7 @@ from hookline.engine.retention import retain
 from hookline.engine.router import Router
 from hookline.engine.sender import Sender
 from hookline.engine.siblings import others_are_well
+from hookline.engine.strain import Strain
 from hookline.errors import HooklineError
 from hookline.ids import IdSource
 from hookline.outbox import Outbox
@@ -87,7 +88,8 @@ class Engine:
             give_up=lambda lane, reason: self._pass(self._give_up(lane, reason)),
             ended=self._given_up,
         )
-        self.dispatcher = Dispatcher(store, self.sender, config, self.clock, hooks)
+        strain = Strain.of(self.clock)
+        self.dispatcher = Dispatcher(store, self.sender, config, self.clock, hooks, strain=strain)
         self.keeper = Keeper(store, lambda: self.node.id)
         self.node = Node(store, self.catalogue, self.dispatcher, self.keeper, config=config, clock=self.clock, heard=self._heard)
         self.router = Router(store, self.catalogue, config, self.clock, self.ids, admits=self.sender.preparation.admits)
@@ -97,6 +99,7 @@ class Engine:
             config,
             self.clock,
             self.ids,
+            strain=strain,
             node=lambda: self.node.id,
             accepted=self._accepted,
             doubtful=self._doubtful,

@@ -9,6 +9,7 @@ from hookline.clock import Clock, moment, now_micros
 from hookline.engine.batcher import Batcher
 from hookline.engine.catalogue import Allowance, CatalogueCache, View, admitted
 from hookline.engine.config import EngineConfig
+from hookline.engine.strain import Strain
 from hookline.errors import AlreadyExists, Closed, HooklineError, InvalidArgument, ResourceExhausted, quoted
 from hookline.ids import DELIVERY, EVENT, IdSource
 from hookline.model import EmitResult, Event, EventSpec
@@ -47,6 +48,7 @@ class Ingest:
         clock: Clock,
         ids: IdSource,
         *,
+        strain: Strain,
         node: Callable[[], int],
         accepted: Callable[[Routed, Sequence[int]], None],
         doubtful: Callable[[Sequence[Routed]], None],
@@ -68,7 +70,7 @@ class Ingest:
         """Why nothing is taken for now, in words; empty if something is."""
         self._bytes = 0
         """Of the data of events that are not answered."""
-        self._batcher: Batcher[Routed, Appended] = Batcher(self._append, limit=APPEND_LIMIT)
+        self._batcher: Batcher[Routed, Appended] = Batcher(self._append, strain=strain, limit=APPEND_LIMIT)
 
     async def emit(
         self, tenant: str, specs: Sequence[EventSpec], *, own: bool = False, in_turn: bool = False

@@ -9,6 +9,7 @@ from typing import Final
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from hookline.engine.lane import Lane
+from hookline.engine.strain import Strain
 from hookline.errors import Unavailable
 from hookline.store.protocol import LaneKey, Result, Settlement, WorkQueue
 
@@ -17,6 +18,8 @@ SETTLE_LIMIT: Final = 1_000
 """Outcomes in one commit."""
 PATIENCE: Final = 0.005
 """Seconds that an outcome waits for others, unless somebody waits for it."""
+STRAINED_PATIENCE: Final = 0.02
+"""Seconds, the same while the thread is short of time."""
 ENOUGH: Final = 100
 """Outcomes that make a good commit."""
 
@@ -28,6 +31,7 @@ class Settler:
         self,
         queue: WorkQueue,
         *,
+        strain: Strain,
         node: Callable[[], int],
         settled: Callable[[Lane, Settlement], None],
         lost: Callable[[Lane], None],
@@ -35,6 +39,7 @@ class Settler:
     ) -> None:
         """`settled` and `lost` are told per settlement and lane after the commit, then `flushed` once."""
         self._queue = queue
+        self._strain = strain
         self._node = node
         self._settled = settled
         self._lost = lost
@@ -71,7 +76,7 @@ class Settler:
             while self._waiting:
                 if len(self._waiting) < ENOUGH and not self._urgent.is_set():
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(PATIENCE):
+                        async with asyncio.timeout(STRAINED_PATIENCE if self._strain.high else PATIENCE):
                             await self._urgent.wait()
                 self._urgent.clear()
                 batch, self._waiting = self._waiting[:SETTLE_LIMIT], self._waiting[SETTLE_LIMIT:]

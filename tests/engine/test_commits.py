@@ -1,0 +1,136 @@
+"""How long a commit waits for company: not at all for one caller, a little under load, longer when the thread is short of time."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+
+from engine.virtual import now, virtual
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookline.clock import SystemClock
+from hookline.engine.batcher import LONGEST_WAIT, STRAINED_WAIT, Batcher
+from hookline.engine.strain import SHARE, SPAN, Strain
+
+COMMIT = 0.001
+"""Seconds that a commit takes here."""
+
+
+class Thread:
+    """A thread that computes for a part of the time: `share` of it."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self._since = self._used = 0.0
+
+    def turn(self, share: float) -> None:
+        self._used, self._since, self.share = self.processor(), now(), share
+
+    def processor(self) -> float:
+        return self._used + self.share * (now() - self._since)
+
+    def strain(self) -> Strain:
+        return Strain(now, self.processor)
+
+
+class Commits:
+    """Flushes that take a while, and when each began and was over."""
+
+    def __init__(self, strain: Strain) -> None:
+        self.batcher: Batcher[int, int] = Batcher(self._flush, strain=strain, limit=1_000)
+        self.times: list[tuple[float, float]] = []
+        self.sizes: list[int] = []
+
+    async def _flush(self, batch: Sequence[int]) -> Sequence[int]:
+        began = now()
+        await asyncio.sleep(COMMIT)
+        self.times.append((began, now()))
+        self.sizes.append(len(batch))
+        return batch
+
+    async def steadily(self, seconds: float) -> None:
+        """One item a millisecond, whose callers do not wait for each other."""
+        for number in range(int(seconds * 1000)):
+            self.batcher.submit([number])
+            await asyncio.sleep(0.001)
+        await self.batcher.drain()
+
+    def waits(self) -> list[float]:
+        """Seconds between one flush and the next."""
+        return [begun - over for (_, over), (begun, _) in zip(self.times, self.times[1:], strict=False)]
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0)), max_size=20))
+def test_a_thread_is_short_of_time_if_it_computed_for_most_of_the_last_span(steps: list[tuple[float, float]]) -> None:
+    passed = used = since = before = 0.0
+    strain = Strain(lambda: passed, lambda: used)
+    expected = False
+    for seconds, share in steps:
+        passed += seconds
+        used += seconds * share
+        if passed - since >= SPAN:
+            expected = used - before >= SHARE * (passed - since)
+            since, before = passed, used
+        assert strain.high is expected
+
+
+def test_a_clock_of_a_tests_own_knows_no_strain_and_the_systems_does() -> None:
+    class Still:
+        def time(self) -> float:
+            return 0.0
+
+        def monotonic(self) -> float:
+            return math.inf
+
+    assert not Strain.of(Still()).high
+    strain = Strain.of(SystemClock())
+    strain.high  # noqa: B018  # the first look is where it begins to measure
+    while not strain.high:
+        sum(range(10_000))
+
+
+@virtual
+async def test_under_load_a_commit_waits_a_little_and_longer_only_while_the_thread_is_short_of_time() -> None:
+    thread = Thread(share=0.5)
+    commits = Commits(thread.strain())
+    await commits.steadily(1.0)
+    assert math.isclose(max(commits.waits()), LONGEST_WAIT)
+
+    commits.times.clear()
+    thread.turn(0.9)
+    await commits.steadily(1.0)
+    assert math.isclose(max(commits.waits()), STRAINED_WAIT)
+    assert commits.waits()[-1] == max(commits.waits())
+
+    commits.times.clear()
+    thread.turn(0.1)
+    await commits.steadily(SPAN + STRAINED_WAIT)
+    commits.times.clear()
+    await commits.steadily(1.0)
+    assert max(commits.waits()) <= LONGEST_WAIT + 1e-9
+
+
+@virtual
+async def test_whoever_emits_one_after_the_other_never_waits_however_short_of_time_the_thread_is() -> None:
+    commits = Commits(Thread(share=1.0).strain())
+    for number in range(100):
+        asked = now()
+        assert await commits.batcher.submit([number]) == [number]
+        assert commits.times[-1][0] == asked
+    assert commits.sizes == [1] * 100
+
+
+@virtual
+async def test_every_caller_gets_its_own_results_whatever_waits() -> None:
+    commits = Commits(Thread(share=1.0).strain())
+
+    async def caller(number: int) -> None:
+        for turn in range(20):
+            items = [number * 100 + turn] * (1 + number % 3)
+            assert await commits.batcher.submit(items) == items
+
+    async with asyncio.TaskGroup() as callers:
+        for number in range(16):
+            callers.create_task(caller(number))
+    await commits.batcher.drain()
+    assert commits.batcher.load == 0
