@@ -24,7 +24,10 @@ R = TypeVar("R")
 
 
 class Patience:
-    """How long a flush waits for company: longer while waiting at least doubles it, not at all when it brings none."""
+    """How long a flush waits for company: longer while waiting at least doubles it, not at all when it brings none.
+
+    While the thread is short of time, longer if it brings any.
+    """
 
     def __init__(self, strain: Strain) -> None:
         """Do not wait."""
@@ -35,12 +38,13 @@ class Patience:
         """Wait before a flush; `load` counts what goes into it."""
         if not self._wait:
             return
-        longest = STRAINED_WAIT if self._strain.high else LONGEST_WAIT
+        strained = self._strain.high
+        longest = STRAINED_WAIT if strained else LONGEST_WAIT
         self._wait = min(self._wait, longest)
         before = load()
         await asyncio.sleep(self._wait)
         gained = load() - before
-        if gained >= before:
+        if gained >= before or (gained and strained):
             self._wait = min(2 * self._wait, longest)
         elif not gained:
             self._wait = self._wait / 2 if self._wait > SHORTEST_WAIT else 0.0
