@@ -13,7 +13,7 @@ from hookline.engine.batcher import LONGEST_WAIT, STRAINED_WAIT, Batcher
 from hookline.engine.strain import SHARE, SPAN, Strain
 
 COMMIT = 0.001
-"""Seconds that a commit takes here."""
+"""Seconds that a commit takes here, if nothing else is said."""
 
 
 class Thread:
@@ -36,14 +36,15 @@ class Thread:
 class Commits:
     """Flushes that take a while, and when each began and was over."""
 
-    def __init__(self, strain: Strain) -> None:
+    def __init__(self, strain: Strain, seconds: float = COMMIT) -> None:
+        self._seconds = seconds
         self.batcher: Batcher[int, int] = Batcher(self._flush, strain=strain, limit=1_000)
         self.times: list[tuple[float, float]] = []
         self.sizes: list[int] = []
 
     async def _flush(self, batch: Sequence[int]) -> Sequence[int]:
         began = now()
-        await asyncio.sleep(COMMIT)
+        await asyncio.sleep(self._seconds)
         self.times.append((began, now()))
         self.sizes.append(len(batch))
         return batch
@@ -108,6 +109,19 @@ async def test_under_load_a_commit_waits_a_little_and_longer_only_while_the_thre
     commits.times.clear()
     await commits.steadily(1.0)
     assert max(commits.waits()) <= LONGEST_WAIT + 1e-9
+
+
+@virtual
+async def test_while_the_thread_is_short_of_time_any_company_is_worth_the_wait() -> None:
+    thread = Thread(share=0.5)
+    commits = Commits(thread.strain(), seconds=20 * COMMIT)
+    await commits.steadily(1.0)
+    assert max(commits.waits()) < LONGEST_WAIT  # far more come during a commit than a wait could gain
+
+    commits.times.clear()
+    thread.turn(1.0)
+    await commits.steadily(2.0)
+    assert math.isclose(max(commits.waits()), STRAINED_WAIT)
 
 
 @virtual
