@@ -3,12 +3,16 @@
 import asyncio
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from time import thread_time
 
+import pytest
 from engine.virtual import now, virtual
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.clock import SystemClock
+from hookline.engine import strain
 from hookline.engine.batcher import LONGEST_WAIT, STRAINED_WAIT, Batcher
 from hookline.engine.strain import SHARE, SPAN, Strain
 
@@ -36,9 +40,9 @@ class Thread:
 class Commits:
     """Flushes that take a while, and when each began and was over."""
 
-    def __init__(self, strain: Strain, seconds: float = COMMIT) -> None:
+    def __init__(self, looking: Strain, seconds: float = COMMIT) -> None:
         self._seconds = seconds
-        self.batcher: Batcher[int, int] = Batcher(self._flush, strain=strain, limit=1_000)
+        self.batcher: Batcher[int, int] = Batcher(self._flush, strain=looking, limit=1_000)
         self.times: list[tuple[float, float]] = []
         self.sizes: list[int] = []
 
@@ -64,7 +68,7 @@ class Commits:
 @given(st.lists(st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0)), max_size=20))
 def test_a_thread_is_short_of_time_if_it_computed_for_most_of_the_last_span(steps: list[tuple[float, float]]) -> None:
     passed = used = since = before = 0.0
-    strain = Strain(lambda: passed, lambda: used)
+    looking = Strain(lambda: passed, lambda: used)
     expected = False
     for seconds, share in steps:
         passed += seconds
@@ -72,7 +76,7 @@ def test_a_thread_is_short_of_time_if_it_computed_for_most_of_the_last_span(step
         if passed - since >= SPAN:
             expected = used - before >= SHARE * (passed - since)
             since, before = passed, used
-        assert strain.high is expected
+        assert looking.high is expected
 
 
 def test_a_clock_of_a_tests_own_knows_no_strain_and_the_systems_does() -> None:
@@ -84,10 +88,24 @@ def test_a_clock_of_a_tests_own_knows_no_strain_and_the_systems_does() -> None:
             return math.inf
 
     assert not Strain.of(Still()).high
-    strain = Strain.of(SystemClock())
-    strain.high  # noqa: B018  # the first look is where it begins to measure
-    while not strain.high:
+    looking = Strain.of(SystemClock())
+    looking.high  # noqa: B018  # the first look is where it begins to measure
+    while not looking.high:
         sum(range(10_000))
+
+
+def test_what_a_thread_wanted_is_at_least_what_it_got_with_or_without_the_systems_word(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before, used = strain.wanted(), thread_time()
+    sum(range(1_000_000))
+    assert strain.wanted() - before >= (thread_time() - used) / 2  # the two are not read at the same moment
+    for text in (None, b"", b"nothing known\n"):
+        if text is not None:
+            (tmp_path / "schedstat").write_bytes(text)
+        monkeypatch.setattr(strain, "SCHEDULER", tmp_path / "schedstat")
+        used = thread_time()
+        assert used <= strain.wanted() <= thread_time()
 
 
 @virtual

@@ -6,6 +6,7 @@ spent on small commits is missing everywhere, and whoever waits a little longer 
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from time import thread_time
 from typing import Final
 
@@ -14,14 +15,25 @@ from hookline.clock import Clock, SystemClock
 SPAN: Final = 0.05
 """Seconds over which is measured, at least."""
 SHARE: Final = 0.7
-"""Of the time that has passed: whose thread computed for so much of it is short of time. Others on the machine want some too."""
+"""Of the time that has passed: a thread that computed, or waited for a core, for so much of it is short of time."""
+SCHEDULER: Final = Path("/proc/thread-self/schedstat")
+"""What Linux tells of the thread that reads it: nanoseconds on a core, and nanoseconds for which it waited for one (proc(5))."""
+
+
+def wanted() -> float:
+    """Seconds for which this thread has computed, or waited for a core where the system tells that: others want some too."""
+    try:
+        on, waited, _ = map(int, SCHEDULER.read_bytes().split())
+    except (OSError, ValueError):
+        return thread_time()
+    return (on + waited) / 1e9
 
 
 class Strain:
     """Looks at the thread that asks, which must always be the same."""
 
     def __init__(self, monotonic: Callable[[], float], processor: Callable[[], float]) -> None:
-        """Compare `processor`, the seconds for which the thread has computed, with `monotonic`, seconds since some time before."""
+        """Compare `processor`, the seconds for which the thread had something to do, with `monotonic`, seconds since some time."""
         self._monotonic = monotonic
         self._processor = processor
         self._since = self._used = 0.0
@@ -30,7 +42,7 @@ class Strain:
     @classmethod
     def of(cls, clock: Clock) -> "Strain":
         """That of this thread; under a clock of a test's own, of which the processor knows nothing, it is never high."""
-        return cls(clock.monotonic, thread_time if isinstance(clock, SystemClock) else lambda: 0.0)
+        return cls(clock.monotonic, wanted if isinstance(clock, SystemClock) else lambda: 0.0)
 
     @property
     def high(self) -> bool:
