@@ -12,13 +12,11 @@ import psutil
 
 from benchmarks import bare_loop, postgres_claims, postgres_emit, postgres_store, served
 from benchmarks.database import Database, running, used
-from benchmarks.figure import Figure
+from benchmarks.figure import SPEED, Figure, beside_loop
 from benchmarks.server import Load, ServerProcess
 from benchmarks.server import running as server_running
 
 ROUNDS: Final = 3
-SPEED: Final = 10_000
-"""Requests a second that the bare loop does on the machine for which absolute figures are set."""
 LANES: Final = 8
 """Subscriptions that replicas share."""
 IN_FLIGHT: Final = 64
@@ -51,18 +49,9 @@ async def throughputs(url: str, database: Database, scale: float) -> list[Figure
         ("PostgreSQL: gRPC, one event a call, 64 in flight", served.median(one), 2_000),
         ("PostgreSQL: gRPC, batches of 100", served.median(hundred), 4_000),
     ):
-        share = least / SPEED
         figures += [
             Figure(name=name, value=value, unit="deliveries/s", target=f">= {least:,}", met=value >= least),
-            Figure(
-                name="  beside the bare loop",
-                value=value,
-                unit="deliveries/s",
-                bare="bare loop",
-                ratio_to_bare=value / loop,
-                target=f">= {share:g} of the bare loop ({least:,} where it does {SPEED:,})",
-                met=value / loop >= share,
-            ),
+            beside_loop("  beside the bare loop", value, loop, least / SPEED, note=f" ({least:,} where it does {SPEED:,})"),
         ]
     return figures
 
