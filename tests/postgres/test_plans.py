@@ -8,7 +8,7 @@ import pytest
 from postgres.server import Server
 from store.making import NOON, Yard, make_event, outcome
 
-from hookline.store.postgres import Address, PostgresStore
+from hookline.store.postgres import Address, PostgresStore, events
 from hookline.store.postgres.pool import connect
 from hookline.store.postgres.statements import load
 from hookline.store.protocol import ClaimRequest, DueRequest, Result
@@ -67,14 +67,49 @@ async def emptied(store: PostgresStore, shared: Server, database: str) -> AsyncI
         await looker.close()
 
 
+async def explained(connection: asyncpg.Connection, name: str) -> str:
+    """The plan of a prepared statement whose arrays have one element."""
+    types = await connection.fetchval("SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = $1", name)
+    arguments = ", ".join(f"ARRAY[NULL]::{kind}" if kind.endswith("[]") else "NULL" for kind in types)
+    return "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE {name}({arguments})"))
+
+
 async def test_each_statement_goes_by_the_index_that_is_meant_for_it(emptied: asyncpg.Connection) -> None:
     astray = {}
     for (file, name), meant in MEANT.items():
         await emptied.execute(f"PREPARE {name} AS {load(file)[name]}")
-        count = await emptied.fetchval("SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = $1", name)
-        arguments = ", ".join(["NULL"] * count)
-        plan = "\n".join(row[0] for row in await emptied.fetch(f"EXPLAIN EXECUTE {name}({arguments})"))
+        plan = await explained(emptied, name)
         used = {index or table for index, table in _SCAN.findall(plan)}
         if not used or not used <= meant:
             astray[name] = plan
     assert astray == {}
+
+
+FIRST_PLANS = 5
+"""That PostgreSQL makes for the arguments, before it asks whether one for any would be cheaper than making more."""
+WRITTEN = {"append_plain": events.PLAIN, "append_named": events.NAMED, "settle": load("settle")["settle"]}
+
+
+@pytest.fixture
+async def looker(store: PostgresStore, shared: Server, database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection with the store's settings."""
+    connection = await connect(Address.parse(shared.url(database)))
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+async def test_what_is_written_in_batches_compares_no_row_with_every_other(looker: asyncpg.Connection, name: str) -> None:
+    await looker.execute("SET plan_cache_mode = force_generic_plan")
+    await looker.execute(f"PREPARE {name} AS {WRITTEN[name]}")
+    plan = await explained(looker, name)
+    assert "Join Filter" not in plan, plan
+    assert "lane_owner" not in plan, plan
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+async def test_what_is_written_one_by_one_is_not_planned_each_time(looker: asyncpg.Connection, name: str) -> None:
+    await looker.execute(f"PREPARE {name} AS {WRITTEN[name]}")
+    for _ in range(FIRST_PLANS + 1):
+        await explained(looker, name)
+    assert await looker.fetchval("SELECT generic_plans FROM pg_prepared_statements WHERE name = $1", name) == 1

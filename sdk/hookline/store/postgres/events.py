@@ -31,7 +31,11 @@ from hookline.store.protocol import (
 )
 
 _SQL: Final = load("events")
-_EVENT_COLUMNS: Final = 21
+NAMED: Final = _SQL["append_named"] + "\n" + _SQL["append_rest"]
+"""The statement of an append."""
+PLAIN: Final = _SQL["append_plain"] + "\n" + _SQL["append_rest"]
+"""That of one whose events nobody can repeat, and which is not in turn with others."""
+_EVENT_COLUMNS: Final = 20
 TURN: Final = 0x686F6F6B7475726E
 """Of the advisory lock under which appends go in turn (`hookturn` in ASCII)."""
 
@@ -103,7 +107,8 @@ class _Append:
     async def run(self, answers: list[Appended | None]) -> None:
         for _ in range(TRIES):
             try:
-                ((base, events, deliveries, *owners),) = await self._pool.write(_SQL["append"], *self._parameters())
+                sql, *parameters = self._statement()
+                ((base, events, deliveries, *owners),) = await self._pool.write(sql, *parameters)
             except (Lost, asyncpg.DivisionByZeroError):  # unknown; or undone, as somebody else was faster with a name
                 events, deliveries, owners, base = (), (), [None] * 4, 0
             self._wake(owners)
@@ -123,7 +128,8 @@ class _Append:
                 return
         raise Unavailable("events could not be appended: their ids or keys are contended for; come back", retry_after=0.2)
 
-    def _parameters(self) -> list[Any]:
+    def _statement(self) -> list[Any]:
+        """The statement for what is left, and its parameters."""
         events: list[rows.Row] = []
         names: list[rows.Row] = []
         deliveries: list[rows.Row] = []
@@ -131,18 +137,12 @@ class _Append:
             event = routed.event
             row = rows.event_row(0, event, routed.digest)
             day = rows.day_of(row[-1])
-            events.append((place, event.tenant, routed.revision, routed.fanout, day, *row[2:], len(event.data)))
+            events.append((place, event.tenant, routed.revision, routed.fanout, day, *row[2:]))
             names.extend((place, name.kind, name.key) for name in _names(routed))
             deliveries.extend((at, place, *new) for at, new in zip(places, routed.deliveries, strict=True))
-        return [
-            self._node,
-            self._token,
-            *rows.columns(events, _EVENT_COLUMNS),
-            *rows.columns(names, 3),
-            *rows.columns(deliveries, 4),
-            any(one.routed.in_turn for one in self._left),
-            TURN,
-        ]
+        common = [self._node, self._token, *rows.columns(deliveries, 4), *rows.columns(events, _EVENT_COLUMNS)]
+        in_turn = any(one.routed.in_turn for one in self._left)
+        return [NAMED, *common, *rows.columns(names, 3), in_turn, TURN] if names or in_turn else [PLAIN, *common]
 
     def _wake(self, owners: Sequence[Any]) -> None:
         by_owner: dict[tuple[int, bool], list[LaneKey]] = {}

@@ -1,51 +1,76 @@
--- name: append
--- $1 the node, $2 the token of this append. Events: $3 ordinal, $4 tenant, $5 revision, $6 fan-out, $7 day, $8 ... as `event` has them.
--- Names that may be repeated: $24 ordinal of the event, $25 kind, $26 key. Deliveries: $27 ordinal, $28 of the event, $29 lane, $30 id.
--- $31 one at a time, under the advisory lock $32. That comes before the transaction id, and all that writes needs `e`, which needs
--- `x`: so these appends have ids that rise in the order of their commits. The lock is the transaction's, which poolers let through.
-WITH x AS MATERIALIZED (
-  SELECT CASE WHEN $31::bool AND pg_advisory_xact_lock($32)::text IS NULL THEN NULL
-    ELSE pg_current_xact_id()::text::bigint << 20 END AS base),
-e AS MATERIALIZED (
-  SELECT e.* FROM x, unnest($3::int[], $4::text[], $5::bigint[], $6::bool[], $7::int[], $8::text[], $9::bytea[], $10::text[], $11::text[],
-    $12::text[], $13::bigint[], $14::bytea[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[],
-    $21::text[], $22::bigint[], $23::int[])
+-- An append is one of the next two and then `append_rest`, as one statement: `x` is what ordinals are added to, `fit` what is to be
+-- stored. $1 the node, $2 the token of this append. Deliveries: $3 ordinal, $4 of the event, $5 lane, $6 id. Events: $7 ordinal,
+-- $8 tenant, $9 revision, $10 fan-out, $11 day, $12 ... as `event` has them.
+-- A plan that is made for any number of events takes that for a few, and would compare each row with each. What it has no choice
+-- in is hashed: FULL JOIN, of which `coalesce` leaves the inner part, and IN as a value (IS TRUE).
+
+-- name: append_plain    events that nobody can repeat; a shorter statement takes less time to begin
+WITH x AS MATERIALIZED (SELECT pg_current_xact_id()::text::bigint << 20 AS base),
+t AS MATERIALIZED (SELECT t.tenant, t.revision FROM hookline.tenant t WHERE t.tenant = ANY ($8)),
+fit AS MATERIALIZED (
+  SELECT e.* FROM unnest($7::int[], $8::text[], $9::bigint[], $10::bool[], $11::int[], $12::text[], $13::bytea[], $14::text[],
+    $15::text[], $16::text[], $17::bigint[], $18::bytea[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
+    $24::bigint[], $25::text[], $26::bigint[])
   e(ord, tenant, revision, fanout, day, id, digest, type, source, subject, time, data, content_type, data_schema, labels,
-    idempotency_key, okey, not_before, traceparent, accept, size)),
-r AS MATERIALIZED (
-  SELECT w.tenant, coalesce((SELECT t.revision FROM hookline.tenant t WHERE t.tenant = w.tenant), 0) AS revision
-  FROM (SELECT DISTINCT tenant FROM e) w),
+    idempotency_key, okey, not_before, traceparent, accept)
+  WHERE ((e.tenant, e.revision) IN (SELECT tenant, revision FROM t)) IS TRUE
+    OR e.revision = 0 AND e.tenant NOT IN (SELECT tenant FROM t)),
+
+-- name: append_named
+-- Names that an event may be repeated under: $27 ordinal of the event, $28 kind, $29 key. $30 one at a time, under the advisory
+-- lock $31. That comes before the transaction id, and all that writes needs `e`, which needs `b`: so these appends have ids that
+-- rise in the order of their commits. The lock is the transaction's, which poolers let through.
+WITH b AS MATERIALIZED (
+  SELECT CASE WHEN $30::bool AND pg_advisory_xact_lock($31)::text IS NULL THEN NULL
+    ELSE pg_current_xact_id()::text::bigint << 20 END AS base),
+t AS MATERIALIZED (SELECT t.tenant, t.revision FROM hookline.tenant t WHERE t.tenant = ANY ($8)),
+e AS MATERIALIZED (
+  SELECT e.* FROM b, unnest($7::int[], $8::text[], $9::bigint[], $10::bool[], $11::int[], $12::text[], $13::bytea[], $14::text[],
+    $15::text[], $16::text[], $17::bigint[], $18::bytea[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
+    $24::bigint[], $25::text[], $26::bigint[])
+  e(ord, tenant, revision, fanout, day, id, digest, type, source, subject, time, data, content_type, data_schema, labels,
+    idempotency_key, okey, not_before, traceparent, accept)
+  WHERE ((e.tenant, e.revision) IN (SELECT tenant, revision FROM t)) IS TRUE
+    OR e.revision = 0 AND e.tenant NOT IN (SELECT tenant FROM t)),
 n AS MATERIALIZED (
   SELECT n.ord, e.tenant, n.kind, n.key, e.id, e.digest, e.accept
-  FROM unnest($24::int[], $25::text[], $26::text[]) n(ord, kind, key) JOIN e ON e.ord = n.ord),
+  FROM unnest($27::int[], $28::text[], $29::text[]) n(ord, kind, key) FULL JOIN e ON e.ord = n.ord
+  WHERE coalesce(n.ord, 0) > 0 AND coalesce(e.ord, 0) > 0),
 known AS MATERIALIZED (
   SELECT n.ord FROM n
   WHERE EXISTS (SELECT 1 FROM hookline.idempotency i WHERE i.tenant = n.tenant AND i.kind = n.kind AND i.key = n.key)),
-fit AS MATERIALIZED (
-  SELECT e.* FROM e JOIN r ON r.tenant = e.tenant AND r.revision = e.revision
-  WHERE e.ord NOT IN (SELECT ord FROM known)),
+new AS MATERIALIZED (SELECT n.* FROM n WHERE n.ord NOT IN (SELECT ord FROM known)),
 named AS (
   INSERT INTO hookline.idempotency (tenant, kind, key, event, digest, accept, token)
-  SELECT n.tenant, n.kind, n.key, n.id, n.digest, n.accept, $2 FROM n WHERE n.ord IN (SELECT ord FROM fit)
+  SELECT n.tenant, n.kind, n.key, n.id, n.digest, n.accept, $2 FROM new n
   ORDER BY n.tenant, n.kind, n.key
   ON CONFLICT DO NOTHING RETURNING tenant, kind, key),
 missed AS MATERIALIZED (                      -- somebody else was faster with the name
-  SELECT n.ord FROM n WHERE n.ord IN (SELECT ord FROM fit) AND (n.tenant, n.kind, n.key) NOT IN (SELECT tenant, kind, key FROM named)),
+  SELECT n.ord FROM new n WHERE (n.tenant, n.kind, n.key) NOT IN (SELECT tenant, kind, key FROM named)),
 torn AS MATERIALIZED (                        -- ... with one of two; or while something in order stands here, with an older transaction id
-  SELECT 1 FROM missed m WHERE EXISTS (SELECT 1 FROM fit f WHERE f.okey <> '')
-    OR EXISTS (SELECT 1 FROM n JOIN named d ON d.tenant = n.tenant AND d.kind = n.kind AND d.key = n.key WHERE n.ord = m.ord) LIMIT 1),
+  SELECT 1 FROM missed m
+  WHERE EXISTS (SELECT 1 FROM e WHERE e.okey <> '' AND e.ord NOT IN (SELECT ord FROM known))
+    OR EXISTS (SELECT 1 FROM n WHERE n.ord = m.ord AND ((n.tenant, n.kind, n.key) IN (SELECT tenant, kind, key FROM named)) IS TRUE)
+  LIMIT 1),
+x AS MATERIALIZED (                           -- division by zero: all is undone, to be repeated
+  SELECT b.base / CASE WHEN EXISTS (SELECT 1 FROM torn) THEN 0 ELSE 1 END AS base FROM b),
+fit AS MATERIALIZED (
+  SELECT e.* FROM e WHERE e.ord NOT IN (SELECT ord FROM known) AND e.ord NOT IN (SELECT ord FROM missed)),
+
+-- name: append_rest
 ev AS (
   INSERT INTO hookline.event (tenant, id, day, pos, token, digest, type, source, subject, time, data, content_type, data_schema,
     labels, idempotency_key, okey, not_before, traceparent, accept)
   SELECT f.tenant, f.id, f.day, x.base | f.ord, $2, f.digest, f.type, f.source, f.subject, f.time, f.data, f.content_type,
     f.data_schema, f.labels, f.idempotency_key, f.okey, f.not_before, f.traceparent, f.accept
-  FROM fit f, x WHERE f.ord NOT IN (SELECT ord FROM missed)
+  FROM fit f, x
   ORDER BY f.tenant, f.id                     -- one order for all appends
-  ON CONFLICT DO NOTHING RETURNING (pos & 1048575)::int AS ord),
+  ON CONFLICT DO NOTHING
+  RETURNING (pos & 1048575)::int AS ord, tenant, id, day, length(data) AS size, type, okey, accept),
 d AS MATERIALIZED (
-  SELECT d.ord, d.lane, d.id AS delivery, f.tenant, f.id, f.day, f.size, f.type, f.okey, f.accept
-  FROM unnest($27::int[], $28::int[], $29::text[], $30::text[]) d(ord, event, lane, id)
-  JOIN ev ON ev.ord = d.event JOIN fit f ON f.ord = d.event),
+  SELECT d.ord, d.lane, d.id AS delivery, e.tenant, e.id, e.day, e.size, e.type, e.okey, e.accept
+  FROM unnest($3::int[], $4::int[], $5::text[], $6::text[]) d(ord, event, lane, id) FULL JOIN ev e ON e.ord = d.event
+  WHERE coalesce(d.ord, 0) > 0 AND coalesce(e.ord, 0) > 0),
 l AS MATERIALIZED (                           -- holds off whoever closes a lane until this commit
   SELECT l.tenant, l.name, l.owner FROM (SELECT DISTINCT tenant, lane FROM d) w
   JOIN hookline.lane l ON l.tenant = w.tenant AND l.name = w.lane
@@ -53,16 +78,15 @@ l AS MATERIALIZED (                           -- holds off whoever closes a lane
 fr AS (
   INSERT INTO hookline.fresh (tenant, lane, pos, id, event, day, size, type, okey, created, run, before, since)
   SELECT d.tenant, d.lane, x.base | d.ord, d.delivery, d.id, d.day, d.size, d.type, nullif(d.okey, ''), d.accept, 1, 0, d.accept
-  FROM d JOIN l ON l.tenant = d.tenant AND l.name = d.lane, x
+  FROM d, x WHERE ((d.tenant, d.lane) IN (SELECT l.tenant, l.name FROM l)) IS TRUE
   RETURNING (pos & 1048575)::int AS ord),
 jb AS (
   INSERT INTO hookline.job (tenant, id, kind, subject, spec, cursor, scanned, added, cancelled, created)
   SELECT f.tenant, 'fanout:' || f.id, 'fanout', f.id,
     json_build_object('lanes', (SELECT coalesce(max(no), 0) FROM hookline.lane a WHERE a.tenant = f.tenant))::text, '', 0, 0, false, f.accept
-  FROM fit f WHERE f.fanout AND f.ord IN (SELECT ord FROM ev)
+  FROM fit f WHERE f.fanout AND (f.ord IN (SELECT ord FROM ev)) IS TRUE
   ON CONFLICT DO NOTHING)
-SELECT x.base / CASE WHEN EXISTS (SELECT 1 FROM torn) THEN 0 ELSE 1 END AS base,  -- division by zero: all is undone, to be repeated
-  (SELECT array_agg(ord) FROM ev) AS events, (SELECT array_agg(ord) FROM fr) AS deliveries,
+SELECT x.base, (SELECT array_agg(ord) FROM ev) AS events, (SELECT array_agg(ord) FROM fr) AS deliveries,
   o.tenants, o.lanes, o.owners, o.alive
 FROM x, (SELECT array_agg(l.tenant) AS tenants, array_agg(l.name) AS lanes, array_agg(l.owner) AS owners,
     array_agg(EXISTS (SELECT 1 FROM hookline.node n WHERE n.id = l.owner)) AS alive

@@ -38,12 +38,13 @@ l AS MATERIALIZED (
 fr AS (
   INSERT INTO hookline.fresh (tenant, lane, pos, id, event, day, size, type, okey, webhook, replay, created, run, before, since)
   SELECT $1, w.lane, $2::bigint | w.ord, w.id, w.event, e.day, e.size, e.type, nullif(e.okey, ''), nullif(w.webhook, w.event), $4, $3, 1, 0, $3
-  FROM w JOIN l ON l.name = w.lane CROSS JOIN LATERAL (
+  FROM w CROSS JOIN LATERAL (
     SELECT e.day, octet_length(e.data) AS size, e.type, e.okey FROM hookline.event e
     WHERE e.tenant = $1 AND e.id = w.event ORDER BY e.day DESC LIMIT 1) e
+  WHERE (w.lane IN (SELECT name FROM l)) IS TRUE
   RETURNING lane)
-SELECT l.name, l.owner, EXISTS (SELECT 1 FROM hookline.node n WHERE n.id = l.owner) AS alive, count(*) AS added
-FROM fr JOIN l ON l.name = fr.lane GROUP BY l.name, l.owner;
+SELECT l.name, l.owner, EXISTS (SELECT 1 FROM hookline.node n WHERE n.id = l.owner) AS alive, f.added
+FROM (SELECT lane, count(*) AS added FROM fr GROUP BY lane) f FULL JOIN l ON l.name = f.lane WHERE coalesce(f.added, 0) > 0;
 
 -- name: lanes_for_end    of a subscription: its id, or its id, a slash and a number ('0' follows the slash)
 SELECT name, owner FROM hookline.lane

@@ -49,7 +49,7 @@ RETURNING epoch, ordered, state;
 WITH w AS MATERIALIZED (
   SELECT l.tenant, l.name, w.state FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[]) w(tenant, name, epoch, state)
   JOIN hookline.lane l ON l.tenant = w.tenant AND l.name = w.name AND l.epoch = w.epoch
-  WHERE l.owner = $1 ORDER BY l.tenant, l.name FOR NO KEY UPDATE OF l)
+  WHERE (l.owner = $1) IS TRUE ORDER BY l.tenant, l.name FOR NO KEY UPDATE OF l)
 UPDATE hookline.lane l SET state = w.state FROM w WHERE l.tenant = w.tenant AND l.name = w.name;
 
 -- name: states

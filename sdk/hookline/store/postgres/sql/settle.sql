@@ -2,6 +2,8 @@
 -- $1 the node. Outcomes: $2 ordinal, $3 tenant, $4 lane, $5 epoch, $6 the time it waited for (NULL: fresh), $7 position,
 -- $8 state, $9 reason, $10 new time to wait for, $11 attempts of this run, $12 start of the run, $13 when, $14 day, $15 next;
 -- attempts: $16 id, $17 number, $18 start, $19 duration, $20 url, $21 address, $22 status, $23 answer, $24 error, $25 detail; $26 the key under which it waits.
+-- The plan is for any number of outcomes, and takes that for a few: so nothing here leaves it the choice to compare each with each
+-- (IN as a value, IS TRUE, is hashed), or to look for lanes by their owner.
 WITH o AS MATERIALIZED (
   SELECT * FROM unnest($2::int[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::int[], $9::text[], $10::bigint[],
     $11::int[], $12::bigint[], $13::bigint[], $14::int[], $15::bigint[], $16::text[], $17::int[], $18::bigint[], $19::float8[],
@@ -11,27 +13,28 @@ WITH o AS MATERIALIZED (
 own AS MATERIALIZED (                         -- the fence: holds off a takeover until this commit
   SELECT l.tenant, l.name, l.epoch FROM (SELECT DISTINCT tenant, lane, epoch FROM o) d
   JOIN hookline.lane l ON l.tenant = d.tenant AND l.name = d.lane AND l.epoch = d.epoch
-  WHERE l.owner = $1 ORDER BY l.tenant, l.name FOR SHARE OF l),
-mine AS MATERIALIZED (SELECT o.* FROM o JOIN own ON own.tenant = o.tenant AND own.name = o.lane AND own.epoch = o.epoch),
+  WHERE (l.owner = $1) IS TRUE ORDER BY l.tenant, l.name FOR SHARE OF l),
+mine AS MATERIALIZED (SELECT o.* FROM o WHERE ((o.tenant, o.lane, o.epoch) IN (SELECT tenant, name, epoch FROM own)) IS TRUE),
 pf AS MATERIALIZED (
-  SELECT m.ord, f.place FROM mine m CROSS JOIN LATERAL (
+  SELECT m.*, f.place FROM mine m CROSS JOIN LATERAL (
     SELECT f.ctid AS place FROM hookline.fresh f WHERE f.tenant = m.tenant AND f.lane = m.lane AND f.pos = m.pos LIMIT 1) f
   WHERE m.old IS NULL),
 df AS (
-  DELETE FROM hookline.fresh f USING pf WHERE f.ctid = pf.place
-  RETURNING pf.ord, f.tenant, f.lane, f.pos, f.id, f.event, f.day, f.size, f.type, f.webhook, f.replay, f.created, f.run, f.before),
-pl AS MATERIALIZED (
-  SELECT m.ord, f.place FROM mine m CROSS JOIN LATERAL (
-    SELECT f.ctid AS place FROM hookline.later f
-    WHERE f.tenant = m.tenant AND f.lane = m.lane AND f.due = m.old AND f.pos = m.pos LIMIT 1) f),
-dl AS (
-  DELETE FROM hookline.later f USING pl WHERE f.ctid = pl.place
-  RETURNING pl.ord, f.tenant, f.lane, f.pos, f.id, f.event, f.day, f.size, f.type, f.webhook, f.replay, f.created, f.run, f.before),
-g AS MATERIALIZED (
-  SELECT d.tenant, d.lane, d.pos, d.id, d.event, d.day AS event_day, d.size, d.type, d.webhook, d.replay, d.created, d.run, d.before,
+  DELETE FROM hookline.fresh f USING pf m WHERE f.ctid = m.place
+  RETURNING f.tenant, f.lane, f.pos, f.id, f.event, f.day AS event_day, f.size, f.type, f.webhook, f.replay, f.created, f.run, f.before,
     m.ord, m.state, m.reason, m.due, m.tried, m.run_start, m.at, m.day, m.next,
-    m.attempt, m.number, m.start, m.duration, m.url, m.address, m.status, m.answer, m.error, m.detail, m.okey
-  FROM (SELECT * FROM df UNION ALL SELECT * FROM dl) d JOIN mine m ON m.ord = d.ord),
+    m.attempt, m.number, m.start, m.duration, m.url, m.address, m.status, m.answer, m.error, m.detail, m.okey),
+pl AS MATERIALIZED (
+  SELECT m.*, f.place FROM mine m CROSS JOIN LATERAL (
+    SELECT f.ctid AS place FROM hookline.later f
+    WHERE f.tenant = m.tenant AND f.lane = m.lane AND f.due = m.old AND f.pos = m.pos LIMIT 1) f
+  WHERE m.old > 0),
+dl AS (
+  DELETE FROM hookline.later f USING pl m WHERE f.ctid = m.place
+  RETURNING f.tenant, f.lane, f.pos, f.id, f.event, f.day AS event_day, f.size, f.type, f.webhook, f.replay, f.created, f.run, f.before,
+    m.ord, m.state, m.reason, m.due, m.tried, m.run_start, m.at, m.day, m.next,
+    m.attempt, m.number, m.start, m.duration, m.url, m.address, m.status, m.answer, m.error, m.detail, m.okey),
+g AS MATERIALIZED (SELECT * FROM df UNION ALL SELECT * FROM dl),
 il AS (
   INSERT INTO hookline.later (tenant, lane, due, pos, id, event, day, size, type, okey, webhook, replay, created, run, before,
     attempts, run_start, reason)
