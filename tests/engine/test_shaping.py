@@ -104,7 +104,11 @@ def test_what_leaves_the_house_is_what_is_allowed_and_what_was_made(body_format:
             data = b'{"net": 1.10, "customer": {"id": 12345678901234567890123, "name": "secret"}, "card": "4111"}'
             await w.client.emit_event(EventSpec(type="a", data=data))
             await w.client.emit_event(EventSpec(type="a", data=data.replace(b"12345678901234567890123", b"7")))
-            await w.until(lambda: len(w.receiver.seen) >= 3, within=10.0)
+
+            async def all_tried() -> bool:
+                return len(await w.attempts()) >= 4
+
+            await w.until(all_tried, within=10.0)
             fields = w.receiver.at("/fields")
             assert b'{"net":1.10,"customer":{"id":12345678901234567890123}}' in fields[0].body
             assert all(b"secret" not in seen.body and b"4111" not in seen.body for seen in w.receiver.seen)

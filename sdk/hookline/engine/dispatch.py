@@ -158,13 +158,12 @@ class Dispatcher:
         self._pump_soon()
 
     def offer(self, key: LaneKey, work: Work) -> None:
-        """Deliver what was just committed; what has no room is read later."""
+        """Deliver what was just committed, at the next `pump`; what has no room is read later."""
         lane = self.lanes.get(key)
         if lane is None:
             return
         if lane.offer(work):
             self._enter(lane)
-            self._pump_soon()
         else:
             self.reader.want(lane)
 

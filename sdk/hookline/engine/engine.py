@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -169,14 +169,19 @@ class Engine:
             self.ingest.pressure = pressure
             await asyncio.sleep(self.config.floor_poll)
 
-    def _accepted(self, routed: Routed, positions: Sequence[int]) -> None:
-        """Hand new deliveries straight from the commit to the lanes that this node holds."""
-        event = routed.event
-        for delivery, pos in zip(routed.deliveries, positions, strict=True):
-            key = LaneKey(event.tenant, delivery.lane)
-            self.dispatcher.offer(
-                key, Work(event.tenant, delivery.lane, pos, None, delivery.delivery_id, event.id, event, 1, 0, 0, 0)
-            )
+    def _accepted(self, commit: Iterable[tuple[Routed, Sequence[int]]]) -> None:
+        """Hand new deliveries straight from the commit to the lanes that this node holds, and start what may start.
+
+        At once, so that a request is on its way before whoever emitted the event goes on with what he does.
+        """
+        for routed, positions in commit:
+            event = routed.event
+            for delivery, pos in zip(routed.deliveries, positions, strict=True):
+                key = LaneKey(event.tenant, delivery.lane)
+                self.dispatcher.offer(
+                    key, Work(event.tenant, delivery.lane, pos, None, delivery.delivery_id, event.id, event, 1, 0, 0, 0)
+                )
+        self.dispatcher.pump()
 
     def _doubtful(self, batch: Sequence[Routed]) -> None:
         """The answer to an append is lost: should it have been done, nobody will hear of it but by looking."""

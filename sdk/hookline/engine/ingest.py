@@ -1,6 +1,6 @@
 """The way in: validate, route, append with everybody else's, and hand on what this node delivers itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -50,12 +50,13 @@ class Ingest:
         *,
         strain: Strain,
         node: Callable[[], int],
-        accepted: Callable[[Routed, Sequence[int]], None],
+        accepted: Callable[[Iterable[tuple[Routed, Sequence[int]]]], None],
         doubtful: Callable[[Sequence[Routed]], None],
     ) -> None:
         """`node` is who delivers here (0: nobody).
 
-        `accepted` is told of every new event and its positions, `doubtful` of events that may be on disk or not.
+        `accepted` is told of the new events of a commit and their positions, before anybody who waits for it goes on;
+        `doubtful` of events that may be on disk or not.
         """
         self._store = store
         self._catalogue = catalogue
@@ -189,10 +190,8 @@ class Ingest:
         except BaseException:
             self._doubtful(batch)
             raise
-        accepted = self._accepted
-        for routed, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Accepted):
-                accepted(routed, answer.positions)
+        pairs = zip(batch, answers, strict=True)
+        self._accepted((routed, answer.positions) for routed, answer in pairs if isinstance(answer, Accepted))
         return answers
 
     def _answered(self, one: _Admitted, answer: Appended, outcomes: list[EmitOutcome | None]) -> bool:
