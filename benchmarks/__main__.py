@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from benchmarks import across, bare_grpc, bare_loop, bare_store, idle_steps, noisy, postgres, served, verification
+from benchmarks import across, bare_grpc, bare_loop, bare_store, idle, idle_steps, noisy, postgres, served, verification
 from benchmarks.figure import SPEED, Figure, beside_loop, keep, table
 from benchmarks.receiver import ReceiverProcess, fastest_loop
 
@@ -96,13 +96,15 @@ async def throughputs(url: str, scale: float) -> tuple[list[Figure], float]:
     return figures, served.median(hundred)
 
 
-async def idle(url: str, scale: float) -> list[Figure]:
+async def idling(url: str, scale: float) -> list[Figure]:
     """The latency of an idle server, and which step takes how much of it."""
-    p50, p99 = await served.idle(url, rate=50, seconds=20 * scale)
+
+    async def file() -> str:
+        return ""
+
     steps = await idle_steps.measure(url, rate=50, seconds=20 * scale)
     return [
-        Figure(name="idle, 50 events/s by gRPC, emit to request, p50", value=p50, unit="ms", target="<= 3 ms", met=p50 <= 3),
-        Figure(name="idle, 50 events/s by gRPC, emit to request, p99", value=p99, unit="ms", target="<= 8 ms", met=p99 <= 8),
+        *await idle.measure("idle, 50 events/s by gRPC", url, 10 * scale, file, p50=3, p99=8),
         *(Figure(name=f"  {name}, mean", value=mean, unit="ms") for name, mean in steps),
     ]
 
@@ -163,7 +165,7 @@ async def run(parts: list[str], scale: float, *, large: bool) -> dict[str, list[
         if "throughput" in parts or "backlog" in parts:
             found["throughput"], steady = await throughputs(receiver.url, scale)
         if "idle" in parts:
-            found["idle"] = await idle(receiver.url, scale)
+            found["idle"] = await idling(receiver.url, scale)
         if "across" in parts:
             found["across"] = await shared(receiver.url, scale)
         if "neighbours" in parts:

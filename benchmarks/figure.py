@@ -16,6 +16,12 @@ SPEED: Final = 10_000
 """Requests a second that the bare loop does on the machine for which absolute figures are set."""
 
 
+RELAY_SINGLE: Final = 3_300
+RELAY_BATCHES: Final = 8_800
+RELAY_IDLE: Final = 2.9
+"""What the bare relay did there: events a second, one a call and in batches of 100; and its p50 in ms with 50 events a second."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """One line of the table. `ratio_to_bare` is to the calibration named in `bare`; `met` is None without a target."""
@@ -39,6 +45,19 @@ def beside_loop(name: str, value: float, loop: float, least: float, *, note: str
         ratio_to_bare=value / loop,
         target=f">= {least:g} of the bare loop{note}",
         met=value >= least * loop,
+    )
+
+
+def beside_relay(name: str, value: float, relay: float, least: float, then: float) -> Figure:
+    """Deliveries a second, beside the bare relay's of the same minutes; `least` is wanted where that does `then`."""
+    return Figure(
+        name=name,
+        value=value,
+        unit="deliveries/s",
+        bare="the bare relay",
+        ratio_to_bare=value / relay,
+        target=f">= {least / then:.2f} of the bare relay ({least:,} where it does {then:,})",
+        met=value / relay >= least / then,
     )
 
 

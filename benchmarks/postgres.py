@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 
 import psutil
 
-from benchmarks import bare_loop, postgres_claims, postgres_emit, postgres_store, served
+from benchmarks import bare_loop, idle, postgres_claims, postgres_emit, postgres_store, served
 from benchmarks.database import Database, running, used
-from benchmarks.figure import SPEED, Figure, beside_loop
-from benchmarks.server import Load, ServerProcess
+from benchmarks.figure import RELAY_BATCHES, RELAY_SINGLE, SPEED, Figure, beside_loop, beside_relay
+from benchmarks.server import RELAY, Load, ServerProcess
 from benchmarks.server import running as server_running
 
 ROUNDS: Final = 3
@@ -22,6 +22,23 @@ LANES: Final = 8
 IN_FLIGHT: Final = 64
 BATCH_CALLERS: Final = 8
 MICRO: Final = 1e6
+
+
+class Way(NamedTuple):
+    """How a replica is called, with what share of the events; the least rate wanted, where the bare relay does `relay`."""
+
+    name: str
+    batch: int
+    in_flight: int
+    share: float
+    least: int
+    relay: int
+
+
+WAYS: Final = (
+    Way("one event a call, 64 in flight", 1, IN_FLIGHT, 0.5, 2_000, RELAY_SINGLE),
+    Way("batches of 100", 100, BATCH_CALLERS, 1.0, 4_000, RELAY_BATCHES),
+)
 
 
 class Shared(NamedTuple):
@@ -34,35 +51,31 @@ class Shared(NamedTuple):
 
 
 async def throughputs(url: str, database: Database, scale: float) -> list[Figure]:
-    """One replica: an event a call, and batches; as they stand, and beside the bare loop of the same minutes."""
+    """One replica: an event a call, and batches; as they stand, and beside the calibrations of the same minutes."""
     count = int(20_000 * scale)
     bare: list[float] = []
-    one: list[float] = []
-    hundred: list[float] = []
+    relay: dict[Way, list[float]] = {way: [] for way in WAYS}
+    found: dict[Way, list[float]] = {way: [] for way in WAYS}
     for _ in range(ROUNDS):
         bare.append(await bare_loop.run(f"{url}/bare", count))
-        one.append(await served.throughput(url, count // 2, in_flight=IN_FLIGHT, batch=1, store=await database.new()))
-        hundred.append(await served.throughput(url, count, in_flight=BATCH_CALLERS, batch=100, store=await database.new()))
+        for way in WAYS:
+            events = int(count * way.share)
+            relay[way].append(await served.throughput(url, events, in_flight=way.in_flight, batch=way.batch, program=RELAY))
+            store = await database.new()
+            found[way].append(await served.throughput(url, events, in_flight=way.in_flight, batch=way.batch, store=store))
     loop = served.median(bare)
     figures = [Figure(name="PostgreSQL: the bare loop meanwhile", value=loop, unit="requests/s")]
-    for name, value, least in (
-        ("PostgreSQL: gRPC, one event a call, 64 in flight", served.median(one), 2_000),
-        ("PostgreSQL: gRPC, batches of 100", served.median(hundred), 4_000),
-    ):
+    for way in WAYS:
+        value, other, least = served.median(found[way]), served.median(relay[way]), way.least
         figures += [
-            Figure(name=name, value=value, unit="deliveries/s", target=f">= {least:,}", met=value >= least),
+            Figure(name=f"PostgreSQL: the bare relay meanwhile (on SQLite), {way.name}", value=other, unit="deliveries/s"),
+            Figure(
+                name=f"PostgreSQL: gRPC, {way.name}", value=value, unit="deliveries/s", target=f">= {least:,}", met=value >= least
+            ),
             beside_loop("  beside the bare loop", value, loop, least / SPEED, note=f" ({least:,} where it does {SPEED:,})"),
+            beside_relay("  beside the bare relay", value, other, least, way.relay),
         ]
     return figures
-
-
-async def idle(url: str, database: Database, scale: float) -> list[Figure]:
-    """The latency of an idle server."""
-    p50, p99 = await served.idle(url, rate=50, seconds=20 * scale, store=await database.new())
-    return [
-        Figure(name="PostgreSQL: idle, 50 events/s, emit to request, p50", value=p50, unit="ms", target="<= 4 ms", met=p50 <= 4),
-        Figure(name="PostgreSQL: idle, 50 events/s, emit to request, p99", value=p99, unit="ms", target="<= 12 ms", met=p99 <= 12),
-    ]
 
 
 async def shared(url: str, database: Database, count: int, *, number: int, batch: int = 1) -> Shared:
@@ -137,7 +150,7 @@ async def measure(url: str, scale: float, *, large: bool) -> list[Figure]:
     with running() as database:
         return [
             *await throughputs(url, database, scale),
-            *await idle(url, database, scale),
+            *await idle.measure("PostgreSQL: idle, 50 events/s", url, 10 * scale, database.new, p50=4, p99=12),
             *await replicas(url, database, scale),
             *await postgres_store.measure(database, scale),
             *await postgres_emit.measure(database, scale),

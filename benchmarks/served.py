@@ -4,14 +4,14 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
 from benchmarks.receiver import ReceiverProcess
-from benchmarks.server import Load, ServerProcess, control, free_port, running
+from benchmarks.server import SERVER, Load, ServerProcess, control, free_port, running
 from hookline_proto.v1.retry_policy_pb2 import RetryPolicy, StepSchedule
 
 BACKLOG: Final = 200_000
@@ -19,9 +19,14 @@ RETRY_AFTER: Final = 5
 """Seconds between the attempts while the receiver is down."""
 
 
-async def served(work: Callable[[Load, ServerProcess], Awaitable[float]], store: str = "") -> float:
-    """Run `work` against a new server on an empty store: an SQLite file, or the one that `store` names."""
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-") as folder, running(Path(folder), store) as server:
+async def served(
+    work: Callable[[Load, ServerProcess], Awaitable[float]], store: str = "", *, program: Sequence[str] = SERVER
+) -> float:
+    """Run `work` against a new server, or another `program`, on an empty store: an SQLite file, or the one that `store` names."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hookline-bench-") as folder,
+        running(Path(folder), store, program=program) as server,
+    ):
         load = Load(server.target)
         try:
             await load.ready()
@@ -30,7 +35,9 @@ async def served(work: Callable[[Load, ServerProcess], Awaitable[float]], store:
             await load.channel.close()
 
 
-async def throughput(url: str, count: int, *, in_flight: int, batch: int, store: str = "") -> float:
+async def throughput(
+    url: str, count: int, *, in_flight: int, batch: int, store: str = "", program: Sequence[str] = SERVER
+) -> float:
     """Delivered and settled a second."""
 
     async def work(load: Load, _: ServerProcess) -> float:
@@ -42,10 +49,10 @@ async def throughput(url: str, count: int, *, in_flight: int, batch: int, store:
         await load.settled()
         return count / (time.perf_counter() - started)
 
-    return await served(work, store)
+    return await served(work, store, program=program)
 
 
-async def idle(url: str, *, rate: int, seconds: float, store: str = "") -> tuple[float, float]:
+async def idle(url: str, *, rate: int, seconds: float, store: str = "", program: Sequence[str] = SERVER) -> tuple[float, float]:
     """From emit to request, in milliseconds: p50 and p99 at `rate` events a second."""
 
     async def work(load: Load, _: ServerProcess) -> float:
@@ -57,7 +64,7 @@ async def idle(url: str, *, rate: int, seconds: float, store: str = "") -> tuple
         await load.settled()
         return 0.0
 
-    await served(work, store)
+    await served(work, store, program=program)
     latency = control(url, "stats?prefix=/idle")["latency"]
     return latency["p50"] * 1000, latency["p99"] * 1000
 

@@ -32,6 +32,8 @@ from hookline_proto.v1 import (
 
 ROOT: Final = Path(__file__).parent.parent
 PADDING: Final = "x" * 430
+SERVER: Final = ("hookline_server.cli",)
+RELAY: Final = ("benchmarks.bare_relay",)
 START: Final = 20.0
 """Seconds in which the server must listen."""
 
@@ -57,9 +59,7 @@ def free_port() -> int:
 class ServerProcess:
     """`hookline serve` on a store of its own."""
 
-    def __init__(
-        self, folder: Path, store: str = "", *, program: Sequence[str] = ("hookline_server.cli",), options: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, folder: Path, store: str = "", *, program: Sequence[str] = SERVER, options: Sequence[str] = ()) -> None:
         """Keep data in `folder`, or in the store that `store` names. `program` is the module to run, with what comes first."""
         self.port = free_port()
         self.target = f"127.0.0.1:{self.port}"
@@ -84,9 +84,9 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
-def running(folder: Path, store: str = "") -> Iterator[ServerProcess]:
+def running(folder: Path, store: str = "", *, program: Sequence[str] = SERVER) -> Iterator[ServerProcess]:
     """A server that runs while the block does."""
-    server = ServerProcess(folder, store)
+    server = ServerProcess(folder, store, program=program)
     try:
         yield server
     finally:
