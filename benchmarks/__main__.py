@@ -71,7 +71,7 @@ async def throughputs(url: str, scale: float) -> tuple[list[Figure], float]:
     ):
         value = served.median(values)
         figures += [
-            beside_loop(name, value, loop, least),
+            beside_loop(name, value, value / loop, least),
             Figure(name="  beside the store", value=value, unit="deliveries/s", bare=kind, ratio_to_bare=value / store[kind]),
         ]
     single = served.median(one)
@@ -173,9 +173,11 @@ async def run(parts: list[str], scale: float, *, large: bool) -> dict[str, list[
         if "noisy" in parts:
             found["noisy"] = await noisy.measure(receiver.url, scale, large=large)
         if "postgres" in parts:
-            found["postgres"] = await postgres.measure(receiver.url, scale, large=large)
+            found["postgres"] = await postgres.measure(receiver.url, scale)
     if "backlog" in parts:
         found["backlog"] = await backlog(steady)
+    if "postgres-store" in parts:
+        found["postgres-store"] = await postgres.measure_store(scale, large=large)
     if "verification" in parts:
         found["verification"] = await asyncio.to_thread(verification.measure, 0.5 * scale)
     return found
@@ -183,12 +185,12 @@ async def run(parts: list[str], scale: float, *, large: bool) -> dict[str, list[
 
 def main() -> None:
     """Measure, print the table, keep the results."""
-    every = ["throughput", "idle", "across", "neighbours", "noisy", "backlog", "verification", "postgres"]
+    every = ["throughput", "idle", "across", "neighbours", "noisy", "backlog", "verification", "postgres", "postgres-store"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="hookline's benchmarks")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(every)}; all if none is named")
     parser.add_argument("--scale", type=float, default=1.0, help="shorter or longer runs (1.0)")
     parser.add_argument(
-        "--large", action="store_true", help="postgres: claims among millions of rows; noisy: a million behind; minutes more"
+        "--large", action="store_true", help="postgres-store: claims among millions of rows; noisy: a million behind; minutes more"
     )
     parser.add_argument("--keep", action="store_true", help="keep the results of some parts, beside the others of former runs")
     arguments = parser.parse_args()

@@ -35,29 +35,29 @@ class Figure:
     met: bool | None = None
 
 
-def beside_loop(name: str, value: float, loop: float, least: float, *, note: str = "") -> Figure:
-    """Deliveries a second, beside what the bare loop does in the same minutes; they must reach the `least` part of that."""
+def beside_loop(name: str, value: float, ratio: float, least: float, *, note: str = "") -> Figure:
+    """Deliveries a second, and their ratio to what the bare loop does in the same minutes, which must reach `least`."""
     return Figure(
         name=name,
         value=value,
         unit="deliveries/s",
         bare="bare loop",
-        ratio_to_bare=value / loop,
+        ratio_to_bare=ratio,
         target=f">= {least:g} of the bare loop{note}",
-        met=value >= least * loop,
+        met=ratio >= least,
     )
 
 
-def beside_relay(name: str, value: float, relay: float, least: float, then: float) -> Figure:
-    """Deliveries a second, beside the bare relay's of the same minutes; `least` is wanted where that does `then`."""
+def beside_relay(name: str, value: float, ratio: float, least: float, then: float) -> Figure:
+    """Deliveries a second, and their ratio to the bare relay's of the same minutes; `least` is wanted where that does `then`."""
     return Figure(
         name=name,
         value=value,
         unit="deliveries/s",
         bare="the bare relay",
-        ratio_to_bare=value / relay,
+        ratio_to_bare=ratio,
         target=f">= {least / then:.2f} of the bare relay ({least:,} where it does {then:,})",
-        met=value / relay >= least / then,
+        met=ratio >= least / then,
     )
 
 

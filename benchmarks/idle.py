@@ -7,7 +7,7 @@ from benchmarks import served
 from benchmarks.figure import RELAY_IDLE, Figure
 from benchmarks.server import RELAY
 
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 RATE: Final = 50
 """Events a second."""
 
