@@ -7,7 +7,7 @@ from pathlib import Path
 from time import thread_time
 
 import pytest
-from engine.virtual import now, virtual
+from engine.virtual import now, virtual, world
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +15,7 @@ from hookline.clock import SystemClock
 from hookline.engine import strain
 from hookline.engine.batcher import LONGEST_WAIT, STRAINED_WAIT, Batcher
 from hookline.engine.strain import SHARE, SPAN, Strain
+from hookline.model import EventSpec
 
 COMMIT = 0.001
 """Seconds that a commit takes here, if nothing else is said."""
@@ -166,3 +167,11 @@ async def test_every_caller_gets_its_own_results_whatever_waits() -> None:
             callers.create_task(caller(number))
     await commits.batcher.drain()
     assert commits.batcher.load == 0
+
+
+@virtual
+async def test_a_request_is_on_its_way_before_whoever_emitted_the_event_goes_on() -> None:
+    async with world() as w:
+        await w.subscribe("/a")
+        await w.client.emit_event(EventSpec(type="a", data=b"{}"))
+        assert [seen.path for seen in w.receiver.seen] == ["/a"]
