@@ -27,6 +27,7 @@ from hookline.errors import (
 )
 from hookline.model import Checkpoint, DeliveryState, EmitResult, EventSpec, EventTypeSpec, SubscriptionSpec, SubscriptionState
 from hookline.remote import RemoteClient
+from hookline.remote.emit_stream import EmitStream
 from hookline_proto.v1.event_pb2 import EventSpec as EventSpecMessage
 from hookline_proto.v1.event_service_pb2 import EmitEventRequest
 from hookline_proto.v1.event_service_pb2_grpc import EventServiceStub
@@ -210,6 +211,26 @@ async def test_streams_and_calls_survive_a_restart_of_the_server(embedded: Clien
         assert isinstance(await anext(watch), Checkpoint)
         assert len((await embedded.events.list(page_size=1_000)).items) == 300
         await restarted[0].stop(0.5)
+
+
+async def test_a_stream_goes_on_where_grpc_calls_a_message_that_was_not_sent_an_internal_error(
+    server: Server, embedded: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = EmitStream._call
+    nothing = aio.Metadata()
+    failing = [aio.AioRpcError(grpc.StatusCode.INTERNAL, nothing, nothing, "Internal error from Core", 'Failed "execute_batch"')]
+
+    async def broken(stream: EmitStream) -> None:
+        if failing:
+            raise failing.pop()
+        await call(stream)
+
+    monkeypatch.setattr(EmitStream, "_call", broken)
+    async with RemoteClient(server.address, timeout=20.0) as client:
+        outcomes = {index: outcome async for index, outcome in client.emit_stream(specs(3))}
+    assert not failing
+    assert {index: type(outcome) for index, outcome in outcomes.items()} == {0: InvalidArgument, 1: EmitResult, 2: EmitResult}
+    assert len((await embedded.events.list(page_size=1_000)).items) == 2
 
 
 async def test_a_server_that_is_away_is_unavailable_after_the_timeout() -> None:

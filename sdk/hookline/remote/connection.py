@@ -37,6 +37,8 @@ KEEPALIVE_TIMEOUT: Final = 10.0
 """Seconds within which it must answer."""
 LONGEST_RECONNECT: Final = 2.0
 """Seconds between two attempts to connect at most."""
+NOT_SENT: Final = "Internal error from Core"
+"""What grpc.aio says, as INTERNAL and in place of the call's own status, of a message for a stream that has just broken."""
 
 if TYPE_CHECKING:
     from hookline_proto.v1.delivery_service_pb2_grpc import DeliveryServiceAsyncStub
@@ -187,6 +189,8 @@ class Connection:
         """The error of ours for a call that failed."""
         if self._closed:
             return Closed("the client was closed")
+        if error.code() is grpc.StatusCode.INTERNAL and error.details() == NOT_SENT:
+            return Unavailable("the connection broke while a message was sent")
         return wire.from_rpc(error)
 
 
