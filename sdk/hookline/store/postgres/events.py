@@ -31,10 +31,10 @@ from hookline.store.protocol import (
 )
 
 _SQL: Final = load("events")
-NAMED: Final = _SQL["append_named"] + "\n" + _SQL["append_rest"]
+NAMED: Final = "\n".join(_SQL[part] for part in ("append_events", "append_named", "append_rest"))
 """The statement of an append."""
-PLAIN: Final = _SQL["append_plain"] + "\n" + _SQL["append_rest"]
-"""That of one whose events nobody can repeat, and which is not in turn with others."""
+PLAIN: Final = "\n".join(_SQL[part] for part in ("append_events", "append_plain", "append_rest"))
+"""That of one whose events nobody can repeat."""
 _EVENT_COLUMNS: Final = 20
 TURN: Final = 0x686F6F6B7475726E
 """Of the advisory lock under which appends go in turn (`hookturn` in ASCII)."""
@@ -140,9 +140,15 @@ class _Append:
             events.append((place, event.tenant, routed.revision, routed.fanout, day, *row[2:]))
             names.extend((place, name.kind, name.key) for name in _names(routed))
             deliveries.extend((at, place, *new) for at, new in zip(places, routed.deliveries, strict=True))
-        common = [self._node, self._token, *rows.columns(deliveries, 4), *rows.columns(events, _EVENT_COLUMNS)]
-        in_turn = any(one.routed.in_turn for one in self._left)
-        return [NAMED, *common, *rows.columns(names, 3), in_turn, TURN] if names or in_turn else [PLAIN, *common]
+        common = [
+            self._node,
+            self._token,
+            *rows.columns(deliveries, 4),
+            *rows.columns(events, _EVENT_COLUMNS),
+            any(one.routed.in_turn for one in self._left),
+            TURN,
+        ]
+        return [NAMED, *common, *rows.columns(names, 3)] if names else [PLAIN, *common]
 
     def _wake(self, owners: Sequence[Any]) -> None:
         by_owner: dict[tuple[int, bool], list[LaneKey]] = {}

@@ -1,27 +1,14 @@
--- An append is one of the next two and then `append_rest`, as one statement: `x` is what ordinals are added to, `fit` what is to be
--- stored. $1 the node, $2 the token of this append. Deliveries: $3 ordinal, $4 of the event, $5 lane, $6 id. Events: $7 ordinal,
--- $8 tenant, $9 revision, $10 fan-out, $11 day, $12 ... as `event` has them.
+-- An append is one statement of three parts: the events, one of the next two, and `append_rest`. `e` are the events whose routing is not
+-- stale, `x` is what ordinals are added to, `fit` what is to be stored. $1 the node, $2 the token of this append. Deliveries: $3 ordinal,
+-- $4 of the event, $5 lane, $6 id. Events: $7 ordinal, $8 tenant, $9 revision, $10 fan-out, $11 day, $12 ... as `event` has them.
 -- A plan that is made for any number of events takes that for a few, and would compare each row with each. What it has no choice
 -- in is hashed: FULL JOIN, of which `coalesce` leaves the inner part, and IN as a value (IS TRUE).
 
--- name: append_plain    events that nobody can repeat; a shorter statement takes less time to begin
-WITH x AS MATERIALIZED (SELECT pg_current_xact_id()::text::bigint << 20 AS base),
-t AS MATERIALIZED (SELECT t.tenant, t.revision FROM hookline.tenant t WHERE t.tenant = ANY ($8)),
-fit AS MATERIALIZED (
-  SELECT e.* FROM unnest($7::int[], $8::text[], $9::bigint[], $10::bool[], $11::int[], $12::text[], $13::bytea[], $14::text[],
-    $15::text[], $16::text[], $17::bigint[], $18::bytea[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
-    $24::bigint[], $25::text[], $26::bigint[])
-  e(ord, tenant, revision, fanout, day, id, digest, type, source, subject, time, data, content_type, data_schema, labels,
-    idempotency_key, okey, not_before, traceparent, accept)
-  WHERE ((e.tenant, e.revision) IN (SELECT tenant, revision FROM t)) IS TRUE
-    OR e.revision = 0 AND e.tenant NOT IN (SELECT tenant FROM t)),
-
--- name: append_named
--- Names that an event may be repeated under: $27 ordinal of the event, $28 kind, $29 key. $30 one at a time, under the advisory
--- lock $31. That comes before the transaction id, and all that writes needs `e`, which needs `b`: so these appends have ids that
--- rise in the order of their commits. The lock is the transaction's, which poolers let through.
+-- name: append_events
+-- $27 one at a time, under the advisory lock $28. That comes before the transaction id, and all that writes needs `e`, which needs
+-- `b`: so these appends have ids that rise in the order of their commits. The lock is the transaction's, which poolers let through.
 WITH b AS MATERIALIZED (
-  SELECT CASE WHEN $30::bool AND pg_advisory_xact_lock($31)::text IS NULL THEN NULL
+  SELECT CASE WHEN $27::bool AND pg_advisory_xact_lock($28)::text IS NULL THEN NULL
     ELSE pg_current_xact_id()::text::bigint << 20 END AS base),
 t AS MATERIALIZED (SELECT t.tenant, t.revision FROM hookline.tenant t WHERE t.tenant = ANY ($8)),
 e AS MATERIALIZED (
@@ -32,9 +19,15 @@ e AS MATERIALIZED (
     idempotency_key, okey, not_before, traceparent, accept)
   WHERE ((e.tenant, e.revision) IN (SELECT tenant, revision FROM t)) IS TRUE
     OR e.revision = 0 AND e.tenant NOT IN (SELECT tenant FROM t)),
+
+-- name: append_plain    events that nobody can repeat; a shorter statement takes less time to begin
+x AS NOT MATERIALIZED (SELECT base FROM b),
+fit AS NOT MATERIALIZED (SELECT * FROM e),
+
+-- name: append_named    $29 ordinal of the event, $30 kind and $31 key of a name that it may be repeated under
 n AS MATERIALIZED (
   SELECT n.ord, e.tenant, n.kind, n.key, e.id, e.digest, e.accept
-  FROM unnest($27::int[], $28::text[], $29::text[]) n(ord, kind, key) FULL JOIN e ON e.ord = n.ord
+  FROM unnest($29::int[], $30::text[], $31::text[]) n(ord, kind, key) FULL JOIN e ON e.ord = n.ord
   WHERE coalesce(n.ord, 0) > 0 AND coalesce(e.ord, 0) > 0),
 known AS MATERIALIZED (
   SELECT n.ord FROM n
@@ -66,7 +59,7 @@ ev AS (
   FROM fit f, x
   ORDER BY f.tenant, f.id                     -- one order for all appends
   ON CONFLICT DO NOTHING
-  RETURNING (pos & 1048575)::int AS ord, tenant, id, day, length(data) AS size, type, okey, accept),
+  RETURNING (pos & 1048575)::int AS ord, tenant, id, day, octet_length(data) AS size, type, okey, accept),
 d AS MATERIALIZED (
   SELECT d.ord, d.lane, d.id AS delivery, e.tenant, e.id, e.day, e.size, e.type, e.okey, e.accept
   FROM unnest($3::int[], $4::int[], $5::text[], $6::text[]) d(ord, event, lane, id) FULL JOIN ev e ON e.ord = d.event

@@ -45,7 +45,7 @@ UPDATE hookline.lane SET epoch = epoch + 1
 WHERE tenant = $2 AND name = $3 AND owner = $1 AND epoch = $4 AND EXISTS (SELECT 1 FROM hookline.node WHERE id = $1)
 RETURNING epoch, ordered, state;
 
--- name: keep    the lanes in the order in which a settle takes them
+-- name: keep    the lanes in the order in which a settle takes them, and by name as there, whatever their owner has
 WITH w AS MATERIALIZED (
   SELECT l.tenant, l.name, w.state FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[]) w(tenant, name, epoch, state)
   JOIN hookline.lane l ON l.tenant = w.tenant AND l.name = w.name AND l.epoch = w.epoch

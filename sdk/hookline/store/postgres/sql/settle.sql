@@ -21,19 +21,15 @@ pf AS MATERIALIZED (
   WHERE m.old IS NULL),
 df AS (
   DELETE FROM hookline.fresh f USING pf m WHERE f.ctid = m.place
-  RETURNING f.tenant, f.lane, f.pos, f.id, f.event, f.day AS event_day, f.size, f.type, f.webhook, f.replay, f.created, f.run, f.before,
-    m.ord, m.state, m.reason, m.due, m.tried, m.run_start, m.at, m.day, m.next,
-    m.attempt, m.number, m.start, m.duration, m.url, m.address, m.status, m.answer, m.error, m.detail, m.okey),
+  RETURNING m.*, f.id, f.event, f.day AS event_day, f.size, f.type, f.webhook, f.replay, f.created, f.run, f.before),
 pl AS MATERIALIZED (
   SELECT m.*, f.place FROM mine m CROSS JOIN LATERAL (
     SELECT f.ctid AS place FROM hookline.later f
     WHERE f.tenant = m.tenant AND f.lane = m.lane AND f.due = m.old AND f.pos = m.pos LIMIT 1) f
-  WHERE m.old > 0),
+  WHERE m.old > 0),                           -- as all times are that something waits for
 dl AS (
   DELETE FROM hookline.later f USING pl m WHERE f.ctid = m.place
-  RETURNING f.tenant, f.lane, f.pos, f.id, f.event, f.day AS event_day, f.size, f.type, f.webhook, f.replay, f.created, f.run, f.before,
-    m.ord, m.state, m.reason, m.due, m.tried, m.run_start, m.at, m.day, m.next,
-    m.attempt, m.number, m.start, m.duration, m.url, m.address, m.status, m.answer, m.error, m.detail, m.okey),
+  RETURNING m.*, f.id, f.event, f.day AS event_day, f.size, f.type, f.webhook, f.replay, f.created, f.run, f.before),
 g AS MATERIALIZED (SELECT * FROM df UNION ALL SELECT * FROM dl),
 il AS (
   INSERT INTO hookline.later (tenant, lane, due, pos, id, event, day, size, type, okey, webhook, replay, created, run, before,
