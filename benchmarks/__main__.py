@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import across, bare_grpc, bare_loop, bare_store, idle, idle_steps, noisy, postgres, served, verification
-from benchmarks.figure import SPEED, Figure, beside_loop, keep, table
+from benchmarks.figure import SPEED, Figure, beside_bare, keep, rounds_ratio, table
 from benchmarks.receiver import ReceiverProcess, fastest_loop
 
 ROUNDS: Final = 3
@@ -71,7 +71,7 @@ async def throughputs(url: str, scale: float) -> tuple[list[Figure], float]:
     ):
         value = served.median(values)
         figures += [
-            beside_loop(name, value, value / loop, least),
+            beside_bare(name, value, "bare loop", value / loop, least),
             Figure(name="  beside the store", value=value, unit="deliveries/s", bare=kind, ratio_to_bare=value / store[kind]),
         ]
     single = served.median(one)
@@ -98,13 +98,9 @@ async def throughputs(url: str, scale: float) -> tuple[list[Figure], float]:
 
 async def idling(url: str, scale: float) -> list[Figure]:
     """The latency of an idle server, and which step takes how much of it."""
-
-    async def file() -> str:
-        return ""
-
     steps = await idle_steps.measure(url, rate=50, seconds=20 * scale)
     return [
-        *await idle.measure("idle, 50 events/s by gRPC", url, 10 * scale, file, p50=3, p99=8),
+        *await idle.measure("idle, 50 events/s by gRPC", url, 10 * scale, p50=3, p99=8),
         *(Figure(name=f"  {name}, mean", value=mean, unit="ms") for name, mean in steps),
     ]
 
@@ -142,7 +138,7 @@ async def neighbours(url: str, scale: float) -> list[Figure]:
         without.append(await served.neighbours(url, hanging=False, rate=300, seconds=10 * scale))
         beside.append(await served.neighbours(url, hanging=True, rate=300, seconds=10 * scale))
     plain, hung = served.median(without), served.median(beside)
-    ratio = served.median([each / other for each, other in zip(beside, without, strict=True)])
+    ratio = rounds_ratio(beside, without)
     return [
         Figure(name="99 healthy receivers, p99", value=plain, unit="ms"),
         Figure(

@@ -9,17 +9,15 @@ the same load measures both.
 
 import argparse
 import asyncio
-import contextlib
 import signal
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import aiohttp
-import asyncpg
 import grpc
 import grpc.aio
 import yarl
@@ -41,20 +39,44 @@ class Row(NamedTuple):
     body: bytes
 
 
-Write = Callable[[Sequence[Row]], Awaitable[None]]
+class Disk:
+    """A new SQLite file, with a sync for each commit."""
+
+    def __init__(self, file: Path) -> None:
+        """Keep events in `file`."""
+        self.writer = ThreadPoolExecutor(1)
+        self.connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("PRAGMA synchronous = FULL")
+        self.connection.execute("CREATE TABLE event (id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID")
+
+    async def commit(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run `statement` for each of `rows`."""
+        await asyncio.get_running_loop().run_in_executor(self.writer, self._commit, statement, rows)
+
+    def _commit(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+        self.connection.executemany(statement, rows)
+        self.connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Finish what is being written, and close."""
+        self.writer.shutdown()
+        self.connection.close()
 
 
 class Group:
     """What waits while a commit is on its way goes into the next one, together."""
 
-    def __init__(self, write: Write, *, linger: float = 0.0) -> None:
-        """Write with `write`, and wait for company for `linger` seconds before."""
-        self.write = write
+    def __init__(self, disk: Disk, statement: str, *, linger: float = 0.0) -> None:
+        """Run `statement` for each row, and wait for company for `linger` seconds before."""
+        self.disk = disk
+        self.statement = statement
         self.linger = linger
-        self.waiting: list[tuple[Sequence[Row], asyncio.Future[None]]] = []
+        self.waiting: list[tuple[Sequence[tuple[Any, ...]], asyncio.Future[None]]] = []
         self.running: asyncio.Task[None] | None = None
 
-    def put(self, rows: Sequence[Row]) -> asyncio.Future[None]:
+    def put(self, rows: Sequence[tuple[Any, ...]]) -> asyncio.Future[None]:
         """Done when `rows` are on disk."""
         done = asyncio.get_running_loop().create_future()
         self.waiting.append((rows, done))
@@ -68,50 +90,10 @@ class Group:
             if self.linger:
                 await asyncio.sleep(self.linger)
             batch, self.waiting = self.waiting, []
-            await self.write([row for rows, _ in batch for row in rows])
+            await self.disk.commit(self.statement, [row for rows, _ in batch for row in rows])
             for _, done in batch:
                 done.set_result(None)
         self.running = None
-
-
-@contextlib.asynccontextmanager
-async def sqlite(path: Path) -> AsyncIterator[tuple[Write, Write]]:
-    """Two ways to write: what came, and what is done; in the file at `path`, with a sync for each commit."""
-    writer = ThreadPoolExecutor(1)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("CREATE TABLE event (id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID")
-
-    def written(statement: str) -> Write:
-        def write(rows: Sequence[Row]) -> None:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(statement, rows)
-            connection.execute("COMMIT")
-
-        return lambda rows: asyncio.get_running_loop().run_in_executor(writer, write, rows)
-
-    yield written("INSERT INTO event VALUES (?, ?)"), written("DELETE FROM event WHERE id = ?1 AND ?2 IS NOT NULL")
-    writer.shutdown()
-    connection.close()
-
-
-@contextlib.asynccontextmanager
-async def postgres(url: str) -> AsyncIterator[tuple[Write, Write]]:
-    """The same on PostgreSQL, with a connection for each."""
-    coming, going = [await asyncpg.connect(url) for _ in range(2)]
-    await coming.execute("CREATE TABLE event (id text PRIMARY KEY, body bytea NOT NULL)")
-
-    async def came(rows: Sequence[Row]) -> None:
-        columns = [row.id for row in rows], [row.body for row in rows]
-        await coming.fetch("INSERT INTO event SELECT * FROM unnest($1::text[], $2::bytea[])", *columns)
-
-    async def done(rows: Sequence[Row]) -> None:
-        await going.fetch("DELETE FROM event WHERE id = ANY($1::text[])", [row.id for row in rows])
-
-    yield came, done
-    await coming.close()
-    await going.close()
 
 
 def written(answer: Message) -> bytes:
@@ -122,10 +104,10 @@ def written(answer: Message) -> bytes:
 class Relay:
     """What the load calls, and the workers behind it."""
 
-    def __init__(self, came: Write, done: Write, session: aiohttp.ClientSession) -> None:
-        """Write what comes with `came` and what is done with `done`."""
-        self.came = Group(came)
-        self.done = Group(done, linger=LINGER)
+    def __init__(self, disk: Disk, session: aiohttp.ClientSession) -> None:
+        """Keep events on `disk`, and post over `session`."""
+        self.came = Group(disk, "INSERT INTO event VALUES (?, ?)")
+        self.done = Group(disk, "DELETE FROM event WHERE id = ?", linger=LINGER)
         self.session = session
         self.url = yarl.URL()
         self.queue: asyncio.Queue[Row] = asyncio.Queue()
@@ -183,20 +165,21 @@ class Relay:
                 await answer.read()
                 if answer.status != 200:
                     raise RuntimeError(f"the receiver answered {answer.status}")
-            self.done.put([row]).add_done_callback(self.settled)
+            self.done.put([(row.id,)]).add_done_callback(self.settled)
 
     def settled(self, _: asyncio.Future[None]) -> None:
         """One is off the disk."""
         self.pending -= 1
 
 
-async def serve(port: int, store: contextlib.AbstractAsyncContextManager[tuple[Write, Write]]) -> None:
-    """Serve until SIGTERM."""
+async def serve(port: int, file: Path) -> None:
+    """Serve from a new database in `file` until SIGTERM."""
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    disk = Disk(file)
     connector = aiohttp.TCPConnector(limit=0)
-    async with store as (came, done), aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        relay = Relay(came, done, session)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        relay = Relay(disk, session)
         server = grpc.aio.server()
         server.add_generic_rpc_handlers(relay.handlers())
         server.add_insecure_port(f"127.0.0.1:{port}")
@@ -206,6 +189,7 @@ async def serve(port: int, store: contextlib.AbstractAsyncContextManager[tuple[W
         await server.stop(None)
         for worker in workers:
             worker.cancel()
+    disk.close()
 
 
 def main() -> None:
@@ -213,13 +197,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bare_relay", description="The shortest durable webhook server.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--store", help="the URL of a PostgreSQL database; a file in the folder if it is not given")
     arguments, _ = parser.parse_known_args()
-    if arguments.store is None:
-        arguments.data_dir.mkdir(parents=True, exist_ok=True)
-    store = postgres(arguments.store) if arguments.store else sqlite(arguments.data_dir / "relay.db")
+    arguments.data_dir.mkdir(parents=True, exist_ok=True)
     with asyncio.Runner(loop_factory=fastest_loop) as runner:
-        runner.run(serve(arguments.port, store))
+        runner.run(serve(arguments.port, arguments.data_dir / "relay.db"))
 
 
 if __name__ == "__main__":

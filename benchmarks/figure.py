@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import sqlite3
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,29 +36,21 @@ class Figure:
     met: bool | None = None
 
 
-def beside_loop(name: str, value: float, ratio: float, least: float, *, note: str = "") -> Figure:
-    """Deliveries a second, and their ratio to what the bare loop does in the same minutes, which must reach `least`."""
+def rounds_ratio(found: Sequence[float], others: Sequence[float]) -> float:
+    """The median of the ratios of rounds that were measured in turn."""
+    return statistics.median(each / other for each, other in zip(found, others, strict=True))
+
+
+def beside_bare(name: str, value: float, bare: str, ratio: float, least: float, *, note: str = "") -> Figure:
+    """Deliveries a second, and their ratio to what a calibration does in the same minutes, which must reach `least`."""
     return Figure(
         name=name,
         value=value,
         unit="deliveries/s",
-        bare="bare loop",
+        bare=bare,
         ratio_to_bare=ratio,
-        target=f">= {least:g} of the bare loop{note}",
+        target=f">= {least:.2g} of the {bare}{note}",
         met=ratio >= least,
-    )
-
-
-def beside_relay(name: str, value: float, ratio: float, least: float, then: float) -> Figure:
-    """Deliveries a second, and their ratio to the bare relay's of the same minutes; `least` is wanted where that does `then`."""
-    return Figure(
-        name=name,
-        value=value,
-        unit="deliveries/s",
-        bare="the bare relay",
-        ratio_to_bare=ratio,
-        target=f">= {least / then:.2f} of the bare relay ({least:,} where it does {then:,})",
-        met=ratio >= least / then,
     )
 
 

@@ -12,7 +12,7 @@ import psutil
 
 from benchmarks import bare_loop, idle, postgres_claims, postgres_emit, postgres_store, served
 from benchmarks.database import Database, running, used
-from benchmarks.figure import RELAY_BATCHES, RELAY_SINGLE, SPEED, Figure, beside_loop, beside_relay
+from benchmarks.figure import RELAY_BATCHES, RELAY_SINGLE, SPEED, Figure, beside_bare, rounds_ratio
 from benchmarks.server import RELAY, Load, ServerProcess
 from benchmarks.server import running as server_running
 
@@ -53,22 +53,19 @@ class Shared(NamedTuple):
 async def throughputs(url: str, database: Database, scale: float) -> list[Figure]:
     """One replica: an event a call, and batches; as they stand, and beside the calibrations of the same minutes."""
     count = int(12_000 * scale)
-    bare: list[float] = []
+    loop: list[float] = []
     relay: dict[Way, list[float]] = {way: [] for way in WAYS}
     found: dict[Way, list[float]] = {way: [] for way in WAYS}
     for _ in range(ROUNDS):
-        bare.append(await bare_loop.run(f"{url}/bare", count))
+        loop.append(await bare_loop.run(f"{url}/bare", count))
         for way in WAYS:
             events = int(count * way.share)
             relay[way].append(await served.throughput(url, events, in_flight=way.in_flight, batch=way.batch, program=RELAY))
             store = await database.new()
             found[way].append(await served.throughput(url, events, in_flight=way.in_flight, batch=way.batch, store=store))
-    figures = [Figure(name="PostgreSQL: the bare loop meanwhile", value=served.median(bare), unit="requests/s")]
+    figures = [Figure(name="PostgreSQL: the bare loop meanwhile", value=served.median(loop), unit="requests/s")]
     for way in WAYS:
         value, least = served.median(found[way]), way.least
-        of_loop, of_relay = (
-            served.median([each / other for each, other in zip(found[way], others, strict=True)]) for others in (bare, relay[way])
-        )
         figures += [
             Figure(
                 name=f"PostgreSQL: the bare relay meanwhile (on SQLite), {way.name}",
@@ -78,8 +75,17 @@ async def throughputs(url: str, database: Database, scale: float) -> list[Figure
             Figure(
                 name=f"PostgreSQL: gRPC, {way.name}", value=value, unit="deliveries/s", target=f">= {least:,}", met=value >= least
             ),
-            beside_loop("  beside the bare loop", value, of_loop, least / SPEED, note=f" ({least:,} where it does {SPEED:,})"),
-            beside_relay("  beside the bare relay", value, of_relay, least, way.relay),
+            *(
+                beside_bare(
+                    f"  beside the {bare}",
+                    value,
+                    bare,
+                    rounds_ratio(found[way], others),
+                    least / then,
+                    note=f" ({least:,} where it does {then:,})",
+                )
+                for bare, others, then in (("bare loop", loop, SPEED), ("bare relay", relay[way], way.relay))
+            ),
         ]
     return figures
 

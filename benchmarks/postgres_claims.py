@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from benchmarks.bare_store import CLOCK, LANE, TENANT
 from benchmarks.database import Database
-from benchmarks.figure import RESULTS, Figure
+from benchmarks.figure import RESULTS, Figure, rounds_ratio
 from benchmarks.postgres_store import Bench
 from benchmarks.served import median
 from benchmarks.server import payload
@@ -116,7 +116,7 @@ async def measure(database: Database, scale: float, *, large: bool) -> list[Figu
         await few.store.close()
         await many.store.close()
         await database.sql(*(f"DROP DATABASE {url.partition('?')[0].rpartition('/')[2]}" for url in (empty, full)))
-    ratio = median([each / other for each, other in zip(within, without, strict=True)])
+    ratio = rounds_ratio(within, without)
     return [
         Figure(name=f"PostgreSQL: a claim of {ROOM}, empty history", value=median(without), unit="ms"),
         Figure(

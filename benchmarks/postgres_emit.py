@@ -6,7 +6,7 @@ from typing import Any, Final
 import asyncpg
 
 from benchmarks.database import Database
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, rounds_ratio
 from benchmarks.served import median
 from benchmarks.server import payload
 from hookline.store.postgres import Address
@@ -64,8 +64,8 @@ async def measure(database: Database, scale: float) -> list[Figure]:
             both.append(await ordered(connection, many, ORDER, EMIT))
     finally:
         await connection.close()
-    statement = median([each / other for each, other in zip(emit, plain, strict=True)])
-    whole = median([each / other for each, other in zip(both, alone, strict=True)])
+    statement = rounds_ratio(emit, plain)
+    whole = rounds_ratio(both, alone)
     return [
         Figure(name="PostgreSQL: an insert of one row", value=median(plain), unit="µs"),
         Figure(
