@@ -12,7 +12,7 @@ from typing import Final
 from hookline.engine.lane import Lane, Memory
 from hookline.engine.target import Target
 from hookline.engine.turns import Tenant
-from hookline.store.protocol import ClaimAnswer, DueAnswer, OwnedLane, Result, Settlement, Work
+from hookline.store.protocol import FIRST, ClaimAnswer, DueAnswer, OwnedLane, Result, Settlement, Work
 
 KEY_SHARE: Final = 32
 """One key's works take at most one in so many places of the window, so that a slow key leaves room for the others."""
@@ -36,6 +36,8 @@ class OrderedLane(Lane):
         """Until when the heads of blocked keys wait, by their last outcome (microseconds)."""
         self._waited: dict[str, int] = {}
         """Those, when the read under way began."""
+        self._whole_read = False
+        """The read under way reads all that waits and is due, not only what is beyond the floor."""
         self.passed_over = False
         """Something waited for its time since all was read: the cursor may stand behind followers of it.
 
@@ -90,7 +92,7 @@ class OrderedLane(Lane):
 
     def begin_read(self) -> tuple[bool, bool]:
         """A read begins; whether it is to read fresh works, and waiting ones."""
-        self._waited = dict(self._heads)
+        self._waited, self._whole_read = dict(self._heads), self.floor == FIRST
         return super().begin_read()
 
     def absorb(self, claimed: ClaimAnswer | None, due: DueAnswer | None) -> None:
@@ -105,9 +107,14 @@ class OrderedLane(Lane):
         """All that waits was read: who was to be in it and is not was cancelled, and its key goes on.
 
         Nobody else may tell: a cancel can come while the outcome after which the head waits is repeated, its answer being lost.
+        A head that was made due by hand may stand below the floor, as whoever did it has another clock: so all is read first.
         """
         for key, until in self._waited.items():
             if self._heads.get(key) == until and (next_due is None or next_due > until) and key not in self._busy:
+                if not self._whole_read:
+                    self.waits = True
+                    self.doubt_floor()
+                    return
                 self._advance(key)
 
     def empty(self) -> None:
