@@ -23,6 +23,7 @@ class Tried(NamedTuple):
     start: int
     end: int
     taken: bool
+    run: int = 1
 
 
 class Written(NamedTuple):
@@ -151,7 +152,8 @@ def _leases(seen: Seen, account: Account) -> None:
     account.blame("begun after the lease by a replica that had not been stopped", [one.id for one in unexplained])
     by_key: defaultdict[tuple[str, str], list[Tried]] = defaultdict(list)
     for one in seen.tried:
-        if one.key and seen.lanes[one.lane.partition("/")[0]] and one.id not in late:
+        # A finished delivery that is retried by hand begins another run, at the end of the queue.
+        if one.key and one.run == 1 and seen.lanes[one.lane.partition("/")[0]] and one.id not in late:
             by_key[one.lane, one.key].append(one)
     account.numbers["keys in order"] = len(by_key)
     counted = {one.attempt for one in seen.written if one.state == DELIVERED}

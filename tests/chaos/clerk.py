@@ -77,7 +77,8 @@ class Clerk:
     async def hurry(self, waiting: set[str], slowest: float) -> None:
         """Have tried now what has waited over several calls: somebody whose clock is behind has it.
 
-        Asked with the time of the `slowest` clock (seconds ahead), so that it is due for everybody.
+        Asked with the time of the `slowest` clock (seconds ahead), so that it is due for everybody. What was delivered since
+        it was seen to wait is delivered once more, in a run of its own.
         """
         self._waits = Counter({one: self._waits[one] + 1 for one in waiting})
         late = sorted(one for one, calls in self._waits.items() if calls >= CALLS)

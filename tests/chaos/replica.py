@@ -102,6 +102,7 @@ async def _opened(orders: Orders, say: Callable[..., None]) -> hookline.Client:
             start=start,
             end=start + int(attempt.duration * 1e6),
             taken=settlement.result is Result.DELIVERED,
+            run=settlement.work.run,
         )
 
     while True:

@@ -84,6 +84,13 @@ def test_what_a_stopped_replica_was_about_to_begin_is_counted_and_is_no_fault() 
     assert account.numbers["attempts begun after the lease"] == 1
 
 
+def test_what_was_delivered_and_then_retried_by_hand_stands_at_the_end_of_its_key() -> None:
+    again = Tried("r2", "one", 2, "a4", "r1x1-0", "r1x1", 70, 80, taken=True, run=2)
+    written = Written(4, "one", "a4", "d1", "r1x1-0", 1, run=2, holds=2)
+    seen = replace(GOOD, tried=[*GOOD.tried, again], written=[*GOOD.written, written], watched=GOOD.watched | {"a4"})
+    assert judge(seen).faults == []
+
+
 def test_a_seed_repeats_the_script_and_every_blow_is_in_it() -> None:
     strokes = list(script(7, 10))
     assert strokes == list(script(7, 10)) != list(script(8, 10))
