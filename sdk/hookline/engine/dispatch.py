@@ -5,20 +5,20 @@ an attempt, and when there is nothing to do there are no workers.
 """
 
 import asyncio
-import heapq
-import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from hookline.clock import Clock, micros, now_micros
 from hookline.engine.catalogue import View
 from hookline.engine.config import EngineConfig
 from hookline.engine.governor import Governor
+from hookline.engine.hooks import Hooks
 from hookline.engine.lane import Lane, Memory
 from hookline.engine.ordered import OrderedLane
 from hookline.engine.pace import Event
 from hookline.engine.reader import Reader
+from hookline.engine.resting import Resting
 from hookline.engine.sender import WELL, Judged, Sender
 from hookline.engine.settle import Settler
 from hookline.engine.slots import Slots
@@ -30,42 +30,14 @@ from hookline.store.protocol import LaneKey, OwnedLane, Result, Settlement, Work
 
 UNSETTLED_A_SLOT: Final = 8
 """Outcomes per slot that may wait for the disk before nothing new is started."""
-LEFT_OVER: Final = 64
-"""Lanes in the heap that rest no more and may stay, beside two for each that is held."""
 LONG: Final = 1_000_000
 """Microseconds of rest from which on it is kept in the store, so that others can say why nothing moves."""
 DOZE: Final = 2_000_000
 """Microseconds of rest from which on a lane gives its memory back: below, reading anew would cost more than it is worth."""
-SHORTEST_LOOK: Final = 0.05
-"""Seconds to the next look at those that rest, when a look has found that no time has passed."""
-
 DOUBT: Final = 10.0
 """Seconds from a hint that was lost to a new reading of the orders; at most one reading in so many."""
 LEAST_TO_SETTLE: Final = 5.0
 """Seconds that a stop waits at least for outcomes to reach the disk."""
-
-
-class Hooks(NamedTuple):
-    """What the dispatcher asks of, and tells to, the rest of the engine."""
-
-    node: Callable[[], int]
-    may_start: Callable[[], bool]
-    """The lease is valid, and the engine is not stopping."""
-    disable: Callable[[str, str, str, str], None]
-    """The receiver wants no more: tenant, subscription, its URL then, reason."""
-    give_up: Callable[[Lane, str], None]
-    """It has only failed for too long, as far as this lane knows: the reason."""
-    attempted: Callable[[Settlement], None]
-    flushed: Callable[[], None]
-    """Outcomes are on disk."""
-    drained: Callable[[], None]
-    """A lane that starts nothing more has nothing under way any more."""
-    keep: Callable[[Lane], None]
-    """What a lane's pace says is to be kept in the store."""
-    failing: Callable[[Lane, Settlement], None]
-    """A receiver has only failed for long."""
-    ended: Callable[[Settlement], None]
-    """A delivery is given up, and that is on disk."""
 
 
 def _time_of(work: Work, not_before: datetime) -> int:
@@ -91,10 +63,7 @@ class Dispatcher:
         self._turns = Turns(config.tenant_weights)
         self._slots = Slots(config.node_concurrency)
         self.governor = Governor()
-        self._resting: list[tuple[float, int, Lane]] = []
-        """Lanes that wait for a time, by that; only an entry with the lane's own time counts."""
-        self._order = itertools.count()
-        self._alarm: asyncio.TimerHandle | None = None
+        self._resting = Resting(clock, self.lanes, rested=self._enter, looked=self._pump_soon)
         self._workers: set[asyncio.Task[None]] = set()
         self._touched: dict[Lane, None] = {}
         """Lanes of which outcomes were written in the commit that is being told."""
@@ -220,9 +189,9 @@ class Dispatcher:
 
     async def drain(self, grace: float) -> None:
         """Wait for what is on the wire, at most `grace` seconds; then cut it off. Nothing new may start meanwhile."""
-        for timer in (self._doubt, self._alarm):
-            if timer is not None:
-                timer.cancel()
+        self._resting.close()
+        if self._doubt is not None:
+            self._doubt.cancel()
         if self._workers:
             _, late = await asyncio.wait(self._workers, timeout=grace)
             for worker in late:
@@ -362,7 +331,7 @@ class Dispatcher:
         wait = self.governor.wait(monotonic, lane.key)
         lane.gives_way = self.governor.holds_back(monotonic)
         if wait:
-            self._rest(lane, monotonic + wait)
+            self._resting.rest(lane, monotonic + wait)
         return wait > 0
 
     def _may_go(self, lane: Lane) -> bool:
@@ -371,42 +340,10 @@ class Dispatcher:
         until = lane.pace.wait(now)
         if until:
             # By the monotonic clock: one that is set back for hours must not stop the lane for hours.
-            self._rest(lane, self._clock.monotonic() + (until - now) / 1_000_000)
+            self._resting.rest(lane, self._clock.monotonic() + (until - now) / 1_000_000)
             if until - now >= LONG and lane.pace.unkept:
                 self._hooks.keep(lane)
         return until == 0
-
-    def _rest(self, lane: Lane, until: float) -> None:
-        """Look at the lane again then (seconds by the monotonic clock)."""
-        lane.resting = until
-        heapq.heappush(self._resting, (until, next(self._order), lane))
-        if len(self._resting) > 2 * len(self.lanes) + LEFT_OVER:
-            self._resting = [entry for entry in self._resting if entry[2].resting == entry[0]]
-            heapq.heapify(self._resting)
-        if self._resting[0][2] is lane:
-            self._set_alarm(0.0)
-
-    def _wake_rested(self) -> None:
-        now = self._clock.monotonic()
-        self._alarm = None
-        woken = False
-        while self._resting and self._resting[0][0] <= now:
-            until, _, lane = heapq.heappop(self._resting)
-            woken = True
-            if lane.resting == until:
-                lane.resting = 0.0
-                self._enter(lane)
-        self._set_alarm(0.0 if woken else SHORTEST_LOOK)
-        self._pump_soon()
-
-    def _set_alarm(self, least: float) -> None:
-        """One timer for the first of those that rest, in `least` seconds at the earliest: a process may have been stopped."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if self._resting:
-            wait = max(least, self._resting[0][0] - self._clock.monotonic() + 0.0005)
-            self._alarm = asyncio.get_running_loop().call_later(wait, self._wake_rested)
 
     def _recheck_orders(self) -> None:
         """The head of a key may have been cancelled unheard of, behind which nothing would go on."""

@@ -12,8 +12,9 @@ from hookline.engine.backlogs import watch_backlogs
 from hookline.engine.bell import Bell
 from hookline.engine.catalogue import CatalogueCache, View
 from hookline.engine.config import EngineConfig
-from hookline.engine.dispatch import Dispatcher, Hooks
+from hookline.engine.dispatch import Dispatcher
 from hookline.engine.former import watch_former
+from hookline.engine.hooks import Hooks
 from hookline.engine.ingest import Ingest
 from hookline.engine.keeper import Keeper
 from hookline.engine.lane import Lane
