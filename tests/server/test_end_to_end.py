@@ -1,7 +1,6 @@
 """The remote client against a real server: calls, errors, tokens, TLS, streams, and the end of a server."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ import trustme
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from ports import free_port
 
 from hookline.client import Client
 from hookline.errors import (
@@ -233,8 +233,16 @@ async def test_a_stream_goes_on_where_grpc_calls_a_message_that_was_not_sent_an_
     assert len((await embedded.events.list(page_size=1_000)).items) == 2
 
 
+async def test_a_call_whose_wait_took_longer_than_it_should_ends_with_what_it_met_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: sleep(seconds + 0.5))
+    async with RemoteClient(f"127.0.0.1:{free_port()}", timeout=0.5) as client:
+        with pytest.raises(Unavailable):
+            await client.emit("a", 1)
+
+
 async def test_a_server_that_is_away_is_unavailable_after_the_timeout() -> None:
-    async with RemoteClient(f"127.0.0.1:{_free_port()}", timeout=0.4) as client:
+    async with RemoteClient(f"127.0.0.1:{free_port()}", timeout=0.4) as client:
         with pytest.raises(Unavailable):
             await client.emit("a", 1)
         with pytest.raises(Unavailable):
@@ -360,9 +368,3 @@ async def test_what_is_too_large_is_refused(server: Server, client: Client) -> N
         with pytest.raises(aio.AioRpcError) as refused:
             await EventServiceStub(channel).EmitEvent(request)
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -164,10 +164,14 @@ class Connection:
         ):
             with attempt:
                 # The first round waits for what the first try met.
-                if attempt.retry_state.attempt_number == 1:
+                left = self.timeout - (time.monotonic() - began)
+                if attempt.retry_state.attempt_number == 1 or left <= 0:  # the wait may have taken longer than it should
                     raise last
-                last_chance = self.timeout - (time.monotonic() - began)
-                return await self._once(method, request, last_chance)
+                try:
+                    return await self._once(method, request, left)
+                except Unavailable as error:
+                    last = error
+                    raise
         raise last
 
     async def _once(self, method: Callable[[Stubs], "aio.UnaryUnaryMultiCallable[Req, Res]"], request: Req, timeout: float) -> Res:
