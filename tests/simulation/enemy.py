@@ -18,7 +18,7 @@ from hookline.errors import (
     NotFound,
     Unavailable,
 )
-from hookline.model import EmitResult, EventSpec, SubscriptionSpec, SubscriptionState
+from hookline.model import DeliveryState, EmitResult, EventSpec, SubscriptionSpec, SubscriptionState
 
 KINDS = ("a.b", "a.c", "c")
 LONGEST = 240.0
@@ -241,6 +241,15 @@ class Enemy:
                         await client.deliveries.cancel(one.id, tenant=tenant)
                     else:
                         await client.deliveries.retry(one.id, tenant=tenant)
+            case Act.HURRY | Act.CALL_OFF:
+                waiting = await client.deliveries.list(
+                    state=DeliveryState.PENDING, subscription_id=name, page_size=50, tenant=tenant
+                )
+                for one in waiting.items[-doing.much :]:
+                    if doing.act is Act.HURRY:
+                        await client.deliveries.retry(one.id, tenant=tenant)
+                    else:
+                        await client.deliveries.cancel(one.id, tenant=tenant)
 
     # Afterwards.
 

@@ -10,6 +10,8 @@ from simulation.scenario import FAILING, MEMORY, NO_BREAKER, TENANTS, Act, Doing
 
 from hookline.model import Ordering, RetryPolicy, Steps, SubscriptionSpec
 
+BY_HAND = 0.2
+"""Of the worlds with an enemy somebody looks after what waits, in the middle of the trouble."""
 HEAVY = 3
 """The weight of the heavier of two rivals."""
 
@@ -26,7 +28,7 @@ def varied(plain: Scenario) -> Scenario:
         case Kind.FAILING:
             return _failing(plain, dice)
         case _:
-            made = _coming_and_going(plain, dice) if plain.calm else plain
+            made = _coming_and_going(plain, dice) if plain.calm else _by_hand(plain)
     made = replace(made, memory=dice.choice((MEMORY, MEMORY, 6_000, 24_000)))
     return _of_two_tenants(made, dice) if dice.random() < 0.3 else made
 
@@ -48,6 +50,21 @@ def _coming_and_going(plain: Scenario, dice: random.Random) -> Scenario:
         at = dice.uniform(0.0, plain.span)
         doings.append(Doing(at=at, act=Act.LEAVE, who=dice.randrange(4)))
         doings.append(Doing(at=at + dice.uniform(-2.0, 2.0), act=Act.JOIN))
+    return replace(plain, doings=_sorted(doings))
+
+
+def _by_hand(plain: Scenario) -> Scenario:
+    """What waits is made due, or cancelled, while the store fails or is slow and wakes are lost."""
+    dice = random.Random(f"hand/{plain.seed}")
+    if dice.random() >= BY_HAND:
+        return plain
+    doings = [*plain.doings]
+    troubles = [one for one in doings if one.act in {Act.FAULTS, Act.LOSE, Act.DEAF, Act.CUT, Act.CLOCK, Act.STOP}]
+    for trouble in troubles:
+        for _ in range(dice.randint(1, 4)):
+            at = trouble.at + dice.uniform(0.0, max(trouble.long, 1.0) + 0.5)
+            act = dice.choice((Act.HURRY, Act.HURRY, Act.CALL_OFF))
+            doings.append(Doing(at=at, act=act, who=dice.randrange(4), what=dice.randrange(8), much=dice.randint(1, 3)))
     return replace(plain, doings=_sorted(doings))
 
 

@@ -159,11 +159,15 @@ class Dispatcher:
 
     def ended(self, key: LaneKey, delivery_ids: Iterable[str]) -> None:
         """Works of this lane were cancelled or moved: what has not started goes out of memory."""
-        if isinstance(self.lanes.get(key), OrderedLane):
+        lane, ids = self.lanes.get(key), frozenset(delivery_ids)
+        if lane is None:
+            return
+        if isinstance(lane, OrderedLane):
             self.reread(key)
         else:
-            for delivery_id in delivery_ids:
-                self.forget(key, delivery_id)
+            for delivery_id in ids:
+                lane.forget(delivery_id)
+        lane.note_moved(ids)
 
     def restore(self, work: Work) -> None:
         """Undo a `forget`. The work is read anew: it may have been read, and even be over, since it was forgotten."""

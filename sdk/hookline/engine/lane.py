@@ -6,7 +6,7 @@ Nothing here waits or does I/O.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 from hookline.clock import micros
@@ -14,7 +14,7 @@ from hookline.engine.pace import Pace
 from hookline.engine.target import Target
 from hookline.engine.turns import Tenant
 from hookline.lanes import limited
-from hookline.store.protocol import FIRST, ClaimAnswer, Cursor, DueAnswer, OwnedLane, Settlement, Work
+from hookline.store.protocol import FIRST, ClaimAnswer, Cursor, DueAnswer, OwnedLane, Result, Settlement, Work
 
 OVERHEAD: Final = 1_024
 """Bytes of a work and its event, beside the data."""
@@ -69,7 +69,6 @@ class Lane:
         self.pace = Pace(limited(target.subscription, owned.key.lane), owned.state, now, monotonic)
         self.owned = owned
         self.key = owned.key
-        self.epoch = owned.epoch
         self.target = target
         self.window = window
         self._memory = memory
@@ -113,6 +112,13 @@ class Lane:
         """Due time and position up to which what waits was read: it is in memory, or over."""
         self._ceiling = NEVER
         """Of the floor, after the read under way: something began to wait meanwhile that its answer may not have."""
+        self._moved: set[int] = set()
+        """Positions of works under way that somebody has moved or ended: it may have been after their outcome was written."""
+
+    @property
+    def epoch(self) -> int:
+        """Under which it is held."""
+        return self.owned.epoch
 
     @property
     def runnable(self) -> bool:
@@ -246,6 +252,19 @@ class Lane:
         self._stale_read |= self.reading  # the answer that is under way may have it
         return None
 
+    def note_moved(self, delivery_ids: Container[str]) -> None:
+        """Somebody has moved or ended these: of what is under way, the outcome may be on disk, and this have come after it."""
+        self._moved.update(pos for pos, work in self.known.items() if work.delivery_id in delivery_ids)
+
+    def was_moved(self, settlement: Settlement) -> bool:
+        """Whether it may not wait as its outcome says, though that was written."""
+        return settlement.result is Result.WAIT and settlement.work.pos in self._moved
+
+    def look_for_moved(self) -> None:
+        """A work is not where its outcome has put it: it may wait for another time, or be over."""
+        self.behind = self.waits = True
+        self.doubt_floor()
+
     def look_again(self) -> None:
         """Read from the beginning again, and keep what is in memory: something that was dropped may be pending still."""
         self.cursor, self.behind, self.waits = None, True, True
@@ -265,7 +284,11 @@ class Lane:
         """Up to the last of those that were read, none of which was left out before it."""
         reached = self.floor
         for work in works:
-            if work.due is None or (work.pos not in self.known and work.pos not in self._over):
+            known = self.known.get(work.pos)
+            if work.due is None or (known is None and work.pos not in self._over):
+                break
+            if known is not None and known.due != work.due:  # its outcome is on disk, not answered yet, and somebody has moved it
+                self._moved.add(work.pos)
                 break
             reached = (work.due, work.pos)
         self.floor = max(self.floor, min(reached, (self._ceiling, -1)))
@@ -306,6 +329,7 @@ class Lane:
     def _unknow(self, work: Work) -> bool:
         if self.known.pop(work.pos, None) is None:
             return False
+        self._moved.discard(work.pos)
         taken = size(work)
         self.held -= taken
         self._memory.held -= taken

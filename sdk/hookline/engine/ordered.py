@@ -12,7 +12,7 @@ from typing import Final
 from hookline.engine.lane import Lane, Memory
 from hookline.engine.target import Target
 from hookline.engine.turns import Tenant
-from hookline.store.protocol import FIRST, ClaimAnswer, DueAnswer, OwnedLane, Result, Settlement, Work
+from hookline.store.protocol import ClaimAnswer, DueAnswer, OwnedLane, Result, Settlement, Work
 
 KEY_SHARE: Final = 32
 """One key's works take at most one in so many places of the window, so that a slow key leaves room for the others."""
@@ -36,8 +36,8 @@ class OrderedLane(Lane):
         """Until when the heads of blocked keys wait, by their last outcome (microseconds)."""
         self._waited: dict[str, int] = {}
         """Those, when the read under way began."""
-        self._whole_read = False
-        """The read under way reads all that waits and is due, not only what is beyond the floor."""
+        self._sought: dict[str, int] = {}
+        """Those that a read did not bring, so that all that waits is read from the earliest on."""
         self.passed_over = False
         """Something waited for its time since all was read: the cursor may stand behind followers of it.
 
@@ -92,30 +92,39 @@ class OrderedLane(Lane):
 
     def begin_read(self) -> tuple[bool, bool]:
         """A read begins; whether it is to read fresh works, and waiting ones."""
-        self._waited, self._whole_read = dict(self._heads), self.floor == FIRST
+        self._waited = dict(self._heads)
         return super().begin_read()
 
     def absorb(self, claimed: ClaimAnswer | None, due: DueAnswer | None) -> None:
         """The read is over, and this came in with it."""
         if due is not None and (due.works or due.next_due is not None):
             self.passed_over = True
+        over = frozenset(self._over)
         super().absorb(claimed, due)
-        if due is not None and not due.more and not self._stale_read and all(work.pos in self.known for work in due.works):
+        if due is None or due.more or self._stale_read:
+            return
+        if all(work.pos in self.known or work.pos in over for work in due.works):
             self._miss_heads(due.next_due)
 
     def _miss_heads(self, next_due: int | None) -> None:
         """All that waits was read: who was to be in it and is not was cancelled, and its key goes on.
 
         Nobody else may tell: a cancel can come while the outcome after which the head waits is repeated, its answer being lost.
-        A head that was made due by hand may stand below the floor, as whoever did it has another clock: so all is read first.
+        A head that was made due by hand may stand below the floor, as whoever did it has another clock: so all is read once
+        more from the earliest on, be it in several pieces, before that is believed.
         """
         for key, until in self._waited.items():
             if self._heads.get(key) == until and (next_due is None or next_due > until) and key not in self._busy:
-                if not self._whole_read:
+                if self._sought.get(key) == until:
+                    self._advance(key)
+                else:
+                    self._sought[key] = until
                     self.waits = True
                     self.doubt_floor()
-                    return
-                self._advance(key)
+
+    def look_for_moved(self) -> None:
+        """The store alone can tell what of its key goes first."""
+        self.empty()
 
     def empty(self) -> None:
         """Drop what has not started; keys that are under way stay blocked until the store was asked again."""
@@ -125,6 +134,7 @@ class OrderedLane(Lane):
         super().empty()
         self.passed_over = False
         self._heads.clear()
+        self._sought.clear()
         under_way = {self._key(work) for work in self.known.values()} - {""}
         self._busy = {key: deque() for key in under_way}
         self._blocked = dict.fromkeys(under_way, True)
@@ -166,6 +176,7 @@ class OrderedLane(Lane):
 
     def _advance(self, key: str) -> None:
         self._heads.pop(key, None)
+        self._sought.pop(key, None)
         followers = self._busy.get(key)
         if followers:
             self.ready.append(followers.popleft())
@@ -185,6 +196,7 @@ class OrderedLane(Lane):
             if key and work.due is not None:
                 self._blocked.setdefault(key, True)
                 self._heads.pop(key, None)
+                self._sought.pop(key, None)
             elif key in self._blocked:
                 self._blocked[key] = True
                 continue

@@ -118,10 +118,10 @@ class Settler:
             if lane.key in lost and lane.epoch == former[lane.key]:
                 lane.settled(settlement._replace(result=Result.CANCELLED, due=None))  # it takes no memory any more
                 self._lost(lane)
-            elif settlement.work.pos in gone:  # cancelled meanwhile, or moved: it waits for nothing, or stands elsewhere
-                lane.behind = lane.waits = True
-                lane.doubt_floor()
+            elif settlement.work.pos in gone or lane.was_moved(settlement):
+                # Cancelled meanwhile, or moved: it waits for nothing, or stands elsewhere.
                 self._settled(lane, settlement._replace(result=Result.CANCELLED, due=None))
+                lane.look_for_moved()
             else:
                 self._settled(lane, settlement)
         self._flushed()
