@@ -318,3 +318,60 @@ async def test_what_had_its_turn_before_the_process_stood_still_does_not_start_w
         await w.until_done(within=30.0)
         assert [seen.webhook_id for seen in w.receiver.seen] == ids
         assert [one.attempts for one in await w.deliveries()] == [1] * 5
+
+
+@virtual
+async def test_a_subscription_whose_making_is_answered_after_its_lane_was_handed_over_is_delivered_by_one_node() -> None:
+    async with world(lambda _: Reply(after=0.5)) as w:
+        w.nodes["a"].store.slow["add_subscription"] = (0.0, 12.0)
+        making = [asyncio.create_task(w.subscribe(f"/{number}")) for number in range(4)]
+        await w.live(5.0)
+        await w.node("b")
+        await w.live(6.0)
+        assert not any(one.done() for one in making)
+        await asyncio.gather(*making)
+        await w.emit(1)
+        await w.live(3.0)
+        assert set(webhook_ids(w.receiver.seen).values()) == {4}
+
+
+PATIENT = RetryPolicy(schedule=Steps(delays=(5.0,)), max_attempts=10, jitter=0.0)
+WHY = {"x-why": "{retry_reason}"}
+"""Headers for which the store is asked before a request is made."""
+
+
+def head_fails_first(seen: Seen) -> Reply:
+    return Reply(status=500 if seen.nth == 1 and seen.webhook_id == "head" else 200)
+
+
+@virtual
+async def test_a_node_that_stood_still_while_it_prepared_a_request_does_not_make_it() -> None:
+    async with world(head_fails_first) as w:
+        await w.subscribe(ordering=Ordering.BY_KEY, retry=PATIENT, retry_headers=WHY)
+        await w.node("b")
+        a = w.nodes["a"]
+        a.store.slow["attempts"] = (0.0, 0.2)
+        for name in ("head", "second"):
+            await w.emit(1, id=name, ordering_key="k")
+        await w.live(5.1)  # the second attempt of the head is being prepared
+        assert len(w.receiver.seen) == 1
+        a.stall()
+        await w.live(3 * TTL)
+        a.wake()
+        await w.live(1.0)
+    assert [(seen.webhook_id, seen.node) for seen in w.receiver.seen] == [("head", "a"), ("head", "b"), ("second", "b")]
+
+
+@virtual
+async def test_a_node_whose_lease_ended_while_it_prepared_a_request_does_not_make_it() -> None:
+    async with world(head_fails_first) as w:
+        await w.subscribe(ordering=Ordering.BY_KEY, retry=PATIENT, retry_headers=WHY)
+        await w.node("b")
+        a = w.nodes["a"]
+        for name in ("head", "second"):
+            await w.emit(1, id=name, ordering_key="k")
+        await w.live(4.9)
+        a.store.slow["attempts"] = (0.0, 25.0)
+        a.store.refuses = lambda verb: verb == "beat"
+        await w.live(30.0)
+    assert [(seen.webhook_id, seen.node) for seen in w.receiver.seen] == [("head", "a"), ("head", "b"), ("second", "b")]

@@ -2,6 +2,7 @@
 
 import hmac
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from contextvars import ContextVar
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from simulation.store import ordered
 
 from hookline.engine import Engine
 from hookline.engine.lane import LEAST, OVERHEAD, Lane
+from hookline.engine.sender import LeaseOver
 from hookline.model import ErrorClass, Subscription, SubscriptionState
 from hookline.store.protocol import LaneKey, Work
 
@@ -50,11 +52,11 @@ class Watch:
         """Stand between an engine and its sender."""
         make = engine.sender.attempt
 
-        async def attempt(lane: Lane, work: Work) -> Any:
+        async def attempt(lane: Lane, work: Work, may_start: Callable[[], bool]) -> Any:
             begun = self._began(process, engine, clock, lane, work)
             _record.set(begun)
             try:
-                judged = await make(lane, work)
+                judged = await make(lane, work, may_start)
                 made = judged.settlement.attempt
                 begun.ours = made is None or made.error in _OURS
                 begun.unmade = made is None or made.error is ErrorClass.BODY
@@ -64,6 +66,10 @@ class Watch:
                     begun.status = made.status
                     self._world.books.by_attempt[made.id] = begun
                 return judged
+            except LeaseOver:  # nothing was sent, and it may be tried again, even under this lease if that is renewed after all
+                begun.ours = begun.unmade = True
+                self._numbers.discard(_place(begun))
+                raise
             except BaseException:
                 begun.ours = True
                 raise
@@ -108,7 +114,7 @@ class Watch:
         name = _named(begun)
         if (work.delivery_id, work.run) in books.success:
             books.blame("no attempt starts after success was recorded", name)
-        place = (begun.key, begun.epoch, work.delivery_id, work.run, work.attempts)
+        place = _place(begun)
         if place in self._numbers and work.delivery_id not in books.requeued:
             books.blame("an attempt is made once under a lease", name)
         self._numbers.add(place)
@@ -189,6 +195,11 @@ class Watch:
             books.blame("every request is signed with a secret of its subscription", _named(begun))
         if str(request.url) != begun.subscription.url:
             books.blame("every request goes to the URL of its subscription", f"{_named(begun)} to {request.url}")
+
+
+def _place(begun: Begun) -> tuple[Any, ...]:
+    """What is to be there but once."""
+    return begun.key, begun.epoch, begun.work.delivery_id, begun.work.run, begun.work.attempts
 
 
 def _signed(request: httpx.Request, body: bytes, subscription: Subscription) -> bool:

@@ -85,11 +85,13 @@ class EmbeddedSubscriptions(Subscriptions):
             update_time=now,
             secrets=(Secret(value=spec.secret or generate_secret(spec.signature_scheme, spec.signature_parameters)),),
         )
-        owner = engine.node.id
+        owner, handovers = engine.node.id, engine.node.handovers
         made = await engine.store.add_subscription(subscription, owner=owner, request=repeat.request)
         view = await engine.refresh(name)
         # This process may have become another node meanwhile, and the lane another's.
-        if made == subscription.id and owner and owner == engine.node.id and (ready := view.targets.get(made)) is not None:
+        if handovers != engine.node.handovers:
+            engine.node.nudge()  # it sees what is its own
+        elif made == subscription.id and owner and owner == engine.node.id and (ready := view.targets.get(made)) is not None:
             ordered = spec.ordering is Ordering.BY_KEY
             engine.dispatcher.add(OwnedLane(LaneKey(name, made), 1, ordered), ready)
         return await self.get(made, tenant=name)

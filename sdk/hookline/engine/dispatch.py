@@ -19,7 +19,7 @@ from hookline.engine.ordered import OrderedLane
 from hookline.engine.pace import Event
 from hookline.engine.reader import Reader
 from hookline.engine.resting import Resting
-from hookline.engine.sender import WELL, Judged, Sender
+from hookline.engine.sender import WELL, Judged, LeaseOver, Sender
 from hookline.engine.settle import Settler
 from hookline.engine.slots import Slots
 from hookline.engine.strain import Strain
@@ -225,7 +225,10 @@ class Dispatcher:
     async def _attempt(self, lane: Lane, work: Work) -> None:
         started = now_micros(self._clock)
         try:
-            judged = await self._sender.attempt(lane, work)
+            judged = await self._sender.attempt(lane, work, self._hooks.may_start)
+        except LeaseOver:
+            self._give_back(lane, work)
+            return
         except asyncio.CancelledError:
             self._finish(lane, work, Judged(self._sender.interrupted(lane, work, started), False, WELL))
             raise

@@ -63,6 +63,8 @@ class Node:
         """When what was handed over shows in what others say they have to do."""
         self._doubtful: dict[LaneKey, OwnedLane] = {}
         """Lanes whose handover was refused or not answered: it may be under way, so reading that they are ours says nothing."""
+        self.handovers = 0
+        """How often a lane was handed over, or that was tried."""
         self._bell = Bell()
         self._look = False
         self._next_beat = 0.0
@@ -212,6 +214,7 @@ class Node:
                     await self._keeper.keep([lane])
                 self._doubtful[lane.key] = lane.owned
                 self._dispatcher.remove(lane)
+                self.handovers += 1
                 if await self._store.hand(self.id, lane.owned, to):
                     del self._doubtful[lane.key]
         await self._resolve_doubts()

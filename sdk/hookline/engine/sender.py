@@ -41,8 +41,16 @@ class Judged(NamedTuple):
     outcome: Outcome
 
 
+class LeaseOver(Exception):
+    """While the request was prepared the lease has ended under which it was to be made: nothing was sent."""
+
+
+def _always() -> bool:
+    return True
+
+
 class Sender:
-    """Makes attempts. Never raises but CancelledError: whatever happens is an outcome."""
+    """Makes attempts. Raises but CancelledError and LeaseOver nothing: whatever else happens is an outcome."""
 
     def __init__(
         self,
@@ -70,19 +78,26 @@ class Sender:
         """The time that stands in a signature of `now` by our own clock (microseconds)."""
         return now + int(self._clock_offset() * SECOND)
 
-    async def send(self, target: Target, work: Work) -> tuple[int, Answer | None]:
-        """Make the request; when it started (microseconds), and the answer, None if the filter refuses the event."""
+    async def send(self, target: Target, work: Work, may_start: Callable[[], bool] = _always) -> tuple[int, Answer | None]:
+        """Make the request; when it started (microseconds), and the answer, None if the filter refuses the event.
+
+        Raises LeaseOver if, when it is prepared, it `may_start` no more.
+        """
         retry = await self._retry(target, work) if work.attempts else FIRST
         started = now_micros(self._clock)
         if target.prepared:
             try:
-                return started, await self._send_prepared(target, work, retry)
+                return started, await self._send_prepared(target, work, retry, may_start)
+            except LeaseOver:
+                raise
             except Exception as error:
                 LOGGER.exception("event %s could not be prepared for subscription %s", work.event.id, work.lane)
                 return started, _unanswered(ErrorClass.BODY, f"{type(error).__name__} while the request was prepared")
+        if not may_start():
+            raise LeaseOver
         return started, await self._post(target, work, work.event, now=started, retry=retry)
 
-    async def _send_prepared(self, target: Target, work: Work, retry: Retry) -> Answer | None:
+    async def _send_prepared(self, target: Target, work: Work, retry: Retry, may_start: Callable[[], bool]) -> Answer | None:
         """Shape the event and see to a token, make the request, and make it once more if the token was refused."""
         began = self._clock.monotonic()
         try:
@@ -93,6 +108,8 @@ class Sender:
             return _unanswered(ErrorClass.AUTHENTICATION, str(error), self._clock.monotonic() - began)
         if event is None:
             return None
+        if not may_start():
+            raise LeaseOver
         # The time is that of the request: what came before may have taken long, and signatures grow old.
         answer = await self._post(target, work, event, now=now_micros(self._clock), retry=retry, token=token)
         if target.oauth2 is None or answer.status != UNAUTHORIZED or answer.error is not None:
@@ -101,7 +118,9 @@ class Sender:
             token = await self.preparation.another_token(target, target.oauth2, token)
         except TokenFailure as error:
             return replace(answer, detail=f"it refused the token, and there is no other: {error}")
-        return await self._post(target, work, event, now=now_micros(self._clock), retry=retry, token=token)
+        if may_start():
+            answer = await self._post(target, work, event, now=now_micros(self._clock), retry=retry, token=token)
+        return answer
 
     async def _post(
         self,
@@ -125,10 +144,10 @@ class Sender:
             request.url, request.headers, request.body, timeout=target.subscription.timeout, certificate=target.certificate
         )
 
-    async def attempt(self, lane: Lane, work: Work) -> Judged:
-        """Make one attempt of `work`."""
+    async def attempt(self, lane: Lane, work: Work, may_start: Callable[[], bool]) -> Judged:
+        """Make one attempt of `work`. Raises LeaseOver."""
         target = lane.target
-        started, answer = await self.send(target, work)
+        started, answer = await self.send(target, work, may_start)
         if answer is None:
             ended = now_micros(self._clock)
             return Judged(Settlement(work, lane.epoch, Result.CANCELLED, None, FILTERED, ended, None, work.run_start), False, WELL)
