@@ -118,7 +118,7 @@ def process(*arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
-def eventually(look: Callable[[], Any], seconds: float = 10.0) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 60.0) -> Any:
     """The first true answer."""
     end = monotonic() + seconds
     while True:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from hookline import Change, Checkpoint, Client, DeliveryState
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Changes:

@@ -21,4 +21,4 @@ def emit() -> dict[str, object]:
 
 @app.get("/")
 def ready() -> str:
-    return "ready"
+    return str(os.getpid())

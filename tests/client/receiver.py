@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds after which a request that was waited for will not come any more."""
 
 

@@ -29,7 +29,7 @@ async def test_the_embedded_example_delivers_its_events(receiver: Receiver, tmp_
         *(str(EXAMPLES / "embedded.py"), str(tmp_path / "example.db"), receiver.url("/example")),
         stdout=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         output, _ = await process.communicate()
     assert process.returncode == 0
     assert b"5 events are on disk" in output

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sys
 import threading
 from collections import Counter, defaultdict
@@ -192,13 +191,6 @@ async def work(store: Path | str, *options: str) -> Process:
 
 def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def until(what: Callable[[], bool | Awaitable[bool]], *, within: float, step: float = 0.02) -> None:

@@ -9,7 +9,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from crash.processes import SECRET, Process, Receiver, assert_account, ending, free_port, serve, until
+from crash.processes import SECRET, Process, Receiver, assert_account, ending, serve, until
+from ports import lasting_port
 from postgres.server import server
 
 import hookline
@@ -63,7 +64,7 @@ def options(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 async def test_every_acknowledged_event_survives_kill_9_of_the_server(tmp_path: Path, options: tuple[str, ...]) -> None:
     source = random.Random(int(os.environ.get("KILL_SEED", "3")))
-    port = free_port()
+    port = lasting_port()
     with Receiver(fails=0.05, delay=0.01) as receiver:
         async with ending([await serve(tmp_path, port, *options)]) as processes:
             async with hookline.connect(f"127.0.0.1:{port}", timeout=15.0) as client:
@@ -104,22 +105,22 @@ async def _nothing_pending(client: hookline.Client) -> bool:
 async def test_sigterm_finishes_what_is_on_the_wire_and_the_next_server_sends_the_rest_once(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    port = free_port()
-    with Receiver(delay=0.5) as receiver:
+    port = lasting_port()
+    with Receiver(delay=2.0) as receiver:
         async with ending([await serve(tmp_path, port, *options)]) as processes:
             async with hookline.connect(f"127.0.0.1:{port}") as client:
                 await client.subscriptions.create(SubscriptionSpec(url=receiver.url, secret=SECRET, max_in_flight=5))
                 outcomes = await client.emit_many([EventSpec(type="a.b", data=b"%d" % number) for number in range(20)])
                 ids = {outcome.event_id for outcome in outcomes if not isinstance(outcome, HooklineError)}
-                await until(lambda: receiver.in_flight == 5, within=10.0)
+                await until(lambda: receiver.in_flight == 5, within=60.0)
             processes[0].signal(signal.SIGTERM)
-            assert await processes[0].ended(within=10.0) == 0
+            assert await processes[0].ended(within=60.0) == 0
             before = set(receiver.account.taken)
             assert 5 <= len(before) < 20
             receiver.delay = 0.0
             processes.append(await serve(tmp_path, port, *options))
             async with hookline.connect(f"127.0.0.1:{port}") as client:
-                await until(lambda: _nothing_pending(client), within=10.0)
+                await until(lambda: _nothing_pending(client), within=60.0)
                 states = {one.state for one in (await client.deliveries.list()).items}
         assert states == {DeliveryState.DELIVERED}
         assert_account(receiver.account, ids)
@@ -129,7 +130,7 @@ async def test_sigterm_finishes_what_is_on_the_wire_and_the_next_server_sends_th
 async def test_a_worker_that_is_killed_is_started_anew_and_every_acknowledged_event_is_delivered(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    port = free_port()
+    port = lasting_port()
     with Receiver(fails=0.05, delay=0.01) as receiver:
         async with ending([await serve(tmp_path, port, "--workers", "3", *options)]) as processes:
 

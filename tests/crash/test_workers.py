@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic, time
+from time import time
 
 import pytest
 from crash.processes import SECRET, Process, Receiver, assert_account, ending, stop, until, work
@@ -59,27 +59,26 @@ async def drained(store: Store) -> None:
         async def nothing_pending() -> bool:
             return (await client.deliveries.stats()).pending == 0
 
-        await until(nothing_pending, within=30.0, step=0.1)
+        await until(nothing_pending, within=120.0, step=0.1)
 
 
 async def test_when_one_of_several_processes_is_killed_the_others_deliver_everything_within_seconds(store: Store) -> None:
     with Receiver() as one, Receiver() as two, Receiver() as three:
         receivers = (one, two, three)
         await subscribe(store, *receivers)
-        async with ending([await work(store, "--deliver", "--emit", "5", "--ttl", "3") for _ in range(3)]) as processes:
+        # On SQLite a dead process's lock is free, and nobody waits for its lease.
+        ttl, within = ("60", 30.0) if isinstance(store, Path) else ("3", 60.0)
+        async with ending([await work(store, "--deliver", "--emit", "5", "--ttl", ttl) for _ in range(3)]) as processes:
             for victim in processes[:2]:
                 await until(lambda: all(len(acknowledged(process)) > 100 for process in processes[1:]), within=30.0)
                 count = [len(receiver.account.taken) for receiver in receivers]
                 await victim.kill()
-                killed = monotonic()
                 await until(
                     lambda count=count: all(len(r.account.taken) > seen + 50 for r, seen in zip(receivers, count, strict=True)),
-                    within=60.0,
+                    within=within,
                 )
-                if isinstance(store, Path):  # a dead process's lock is free: nobody waits for its lease
-                    assert monotonic() - killed < 5.0
             await processes[2].kill()
-            processes.append(await work(store, "--deliver", "--ttl", "3"))
+            processes.append(await work(store, "--deliver", "--ttl", ttl))
             await drained(store)
         every = acknowledged(*processes)
         assert len(every) > 300

@@ -3,7 +3,7 @@
 Everything is built at the same time and only when its inputs are newer. A tool that is missing is named,
 and so is one that fails: the tests that need it say that they were skipped, and why. Only what is
 `required` where its tools are (node) must not fail, for its tests are skipped where node is missing and
-nowhere else; it has a second try, since registries have bad moments.
+nowhere else; it is tried again, since registries have bad moments.
 """
 
 import os
@@ -19,8 +19,10 @@ HERE = Path(__file__).parent
 JUDGES = HERE / "judges"
 LIMIT = 240.0
 """Seconds for one command."""
-TRIES = 2
+TRIES = 3
 """Of what is required."""
+PAUSE = 5.0
+"""Seconds before another try; after the n-th, n times as many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,8 @@ def build(made: Build) -> Told:
         return Told()
     started = time.monotonic()
     fault = ""
-    for _ in range(TRIES if made.required else 1):
+    for tried in range(TRIES if made.required else 1):
+        time.sleep(PAUSE * tried)
         fault = run(made)
         if not fault:
             # A file that was up to date already is not written again.

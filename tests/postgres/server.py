@@ -6,16 +6,13 @@ more than a moment, however that ends.
 
 import asyncio
 import atexit
-import contextlib
 import functools
 import importlib.util
 import itertools
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from ports import lasting_port
 
 from hookline.clock import SystemClock
 from hookline.store.postgres import Address, PostgresStore
@@ -209,26 +207,6 @@ def on_loop(work: Callable[[], Awaitable[T]]) -> T:
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: asyncio.run(run())).result()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def lasting_port() -> int:
-    """A free port that the system gives to nobody else while its server is away.
-
-    Below those for outgoing connections: whoever tries again and again to connect to one of these, where nobody
-    listens, is at last given that very port as its own, is connected with itself, and the port is taken.
-    """
-    for _ in range(100):
-        port = random.randrange(15_000, 30_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no free port from 15000 to 29999")
 
 
 WHEEL, SYSTEM = "wheel", "system"

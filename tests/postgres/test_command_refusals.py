@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from postgres.server import Server, free_port
+from ports import free_port
+from postgres.server import Server
 
 from hookline.store.postgres import migrations
 from hookline_server.cli import run

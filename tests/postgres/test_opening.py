@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from postgres.server import Server, free_port, on_loop, programs
+from ports import free_port
+from postgres.server import Server, on_loop, programs
 from store.making import Yard, make_event
 
 from hookline.clock import SystemClock

@@ -13,7 +13,8 @@ import asyncpg
 import pytest
 from client.policies import QUICK
 from client.receiver import Receiver
-from postgres.server import USER, Server, free_port
+from ports import lasting_port
+from postgres.server import USER, Server
 
 import hookline
 from hookline import EngineConfig, EventSpec, Ordering, SubscriptionSpec
@@ -27,7 +28,7 @@ class Bouncer:
     """PgBouncer in transaction mode before the tests' server, with fewer sessions than there are clients."""
 
     def __init__(self, program: str, folder: Path, server: Server) -> None:
-        self.port = free_port()
+        self.port = lasting_port()
         (folder / "users").write_text('"postgres" ""\n')
         (folder / "bouncer.ini").write_text(
             f"[databases]\n* = host=127.0.0.1 port={server.port}\n"

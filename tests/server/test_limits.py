@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from crash.processes import until
 from grpc import aio
 
 from hookline.client import Client
@@ -163,13 +164,18 @@ async def test_a_connection_that_has_reached_its_age_is_replaced_without_a_call_
             await client.emit("a.b", {})
 
 
-async def test_a_store_without_room_is_resource_exhausted_with_a_time_to_come_back(embedded: Client) -> None:
+async def test_a_store_without_room_is_resource_exhausted_with_a_time_to_come_back(
+    embedded: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def pressure(margin: int) -> str:
+        return "the disk has 3 MiB left, as the test says"
+
     engine = await embedded.engine()  # type: ignore[attr-defined]  # the embedded client's
-    engine.ingest.pressure = "the disk has 3 MiB left, as the test says"
+    monkeypatch.setattr(engine.store, "pressure", pressure)
+    await until(lambda: engine.ingest.pressure != "", within=60.0)
     async with serving(embedded) as server, aio.insecure_channel(server.address) as channel:
         assert await code_of(lambda: EventServiceStub(channel).EmitEvent(REQUEST)) is grpc.StatusCode.RESOURCE_EXHAUSTED
-        engine.ingest.pressure = "the disk has 3 MiB left, as the test says"
-        async with RemoteClient(server.address, timeout=1.0) as client:
+        async with RemoteClient(server.address, timeout=5.0) as client:
             with pytest.raises(ResourceExhausted, match="3 MiB left") as refusal:
                 await client.emit("a.b", {})
             assert refusal.value.retry_after == 5.0

@@ -214,7 +214,8 @@ async def test_a_lost_wake_is_made_up_for_by_looking(tmp_path: Path) -> None:
     one._ears.pop(node).close()
     heard: asyncio.Queue[Wake] = asyncio.Queue()
     one.listen(node, heard.put_nowait)
-    await asyncio.sleep(0.05)  # the first look only remembers how things stand
+    while one._writer._version is None:  # noqa: ASYNC110  # the first look, on another thread, only remembers how things stand
+        await asyncio.sleep(0.01)
     while not heard.empty():
         heard.get_nowait()
     await other.append(NOBODY, [route(make_event(), revision=0)])

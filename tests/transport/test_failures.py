@@ -93,10 +93,10 @@ async def test_a_handshake_that_hangs(poster: Poster):
 
 async def test_a_receiver_that_hangs_before_it_answers(poster: Poster):
     async with receiver(saying_and_staying(b"")) as server:
-        answer = await poster.post(server.url, [], b"x", timeout=0.1)
+        answer = await poster.post(server.url, [], b"x", timeout=1)
         assert (answer.error, answer.status, answer.address) == (ErrorClass.TIMEOUT, 0, server.address)
-        assert answer.detail == f"no answer within 0.1 s (waiting for {server.address} to answer)"
-        assert 0.09 <= answer.duration < 2
+        assert answer.detail == f"no answer within 1 s (waiting for {server.address} to answer)"
+        assert 0.9 <= answer.duration < 10
 
 
 async def test_a_body_that_drips_beyond_the_deadline(poster: Poster):
@@ -108,11 +108,11 @@ async def test_a_body_that_drips_beyond_the_deadline(poster: Poster):
             await asyncio.sleep(0.01)
 
     async with receiver(drip) as server:
-        answer = await poster.post(server.url, [], b"x", timeout=0.15)
+        answer = await poster.post(server.url, [], b"x", timeout=1)
     assert (answer.error, answer.status) == (ErrorClass.TIMEOUT, 200)
     assert set(answer.body) <= {ord("x")}
-    assert answer.detail.startswith("no complete answer within 0.15 s (status 200 and ")
-    assert answer.duration < 2
+    assert answer.detail.startswith("no complete answer within 1 s (status 200 and ")
+    assert answer.duration < 10
 
 
 async def test_an_endless_body_is_cut_and_its_connection_closed(poster: Poster):
@@ -193,21 +193,17 @@ async def test_what_is_not_http(poster: Poster, answer_bytes: bytes):
 
 
 async def test_a_body_that_turns_out_to_be_malformed_ends_at_once(poster: Poster):
-    may_go_on = asyncio.Event()
-
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n")
-        await may_go_on.wait()
+        await asyncio.sleep(0.1)  # the head is to come alone; it is on its way by now, and read in this very loop
         await peer.say(b"zz\r\n")
         await peer.gone()
 
     async with receiver(script) as server:
-        under_way = asyncio.ensure_future(poster.post(server.url, [], b"x", timeout=5))
-        asyncio.get_running_loop().call_later(0.05, may_go_on.set)  # the head is to come alone
-        answer = await under_way
+        answer = await poster.post(server.url, [], b"x", timeout=20)
     assert (answer.error, answer.status, answer.body) == (ErrorClass.PROTOCOL, 200, b"ab")
-    assert answer.duration < 4
+    assert answer.duration < 10
 
 
 async def test_interim_answers_are_skipped(poster: Poster):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from conformance.sender.stored import MODE, options
-from crash.processes import ending, free_port, serve
+from crash.processes import ending, serve
+from ports import lasting_port
 from postgres import server as shared
 
 from hookline_conformance.api import ApiTarget
@@ -28,7 +29,7 @@ async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *options: str)
     authority = tmp_path / "authority.pem"
     authority.write_bytes(trusted().pem)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-    port = free_port()
+    port = lasting_port()
     async with ending([await serve(tmp_path, port, *options)]) as processes:
 
         async def restart(kill: bool) -> None:

@@ -5,28 +5,35 @@ from pathlib import Path
 
 import pytest
 from crash.processes import until
+from grpc import aio
 from server.faults.disks import fill, immutable, small_disk
 from server.faults.site import PATIENCE, Site, account, serving, taking
 
-import hookline
+from hookline import wire
 from hookline.errors import HooklineError, ResourceExhausted, Unavailable
+from hookline_proto.v1.event_pb2 import EventSpec
+from hookline_proto.v1.event_service_pb2 import EmitEventRequest
+from hookline_proto.v1.event_service_pb2_grpc import EventServiceStub
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 
 async def refused(site: Site, error: type[HooklineError], *words: str) -> None:
     """Emit until a call is refused with these words; what was acknowledged before counts."""
-    async with hookline.connect(site.address, timeout=0.5) as client:
+    request = EmitEventRequest(event=EventSpec(type="a.b", data=b'"%s"' % (b"x" * 4_000)))
+    async with aio.insecure_channel(site.address) as channel:  # a client of hookline's would come back again and again
+        emit = EventServiceStub(channel).EmitEvent
         for _ in range(2_000):
             try:
-                site.acknowledged.add((await client.emit("a.b", "x" * 4_000)).event_id)
-            except error as refusal:
-                said, retry_after = str(refusal), refusal.retry_after
+                site.acknowledged.add((await emit(request, timeout=PATIENCE, wait_for_ready=True)).event_id)
+            except aio.AioRpcError as caught:
+                refusal = wire.from_rpc(caught)
                 break
         else:
             raise AssertionError("nothing was refused")
-    assert all(word in said for word in words), said
-    assert retry_after
+    assert isinstance(refusal, error)
+    assert all(word in str(refusal) for word in words), refusal
+    assert refusal.retry_after
 
 
 async def taken_again(site: Site) -> None:
