@@ -189,6 +189,29 @@ class Queue:
 
 
 @virtual
+async def test_a_lane_that_is_narrowed_while_it_is_read_passes_over_nothing() -> None:
+    lane = Lane(owned(ordered=False), target(), Tenant("acme", 1), now=0, monotonic=0.0, window=100, memory=Memory(1 << 20))
+    rooms: list[int] = []
+
+    class Narrowing(Queue):
+        async def due(self, requests: Any) -> list[DueAnswer]:
+            lane.window = 0
+            return await super().due(requests)
+
+        async def claim(self, requests: Any) -> list[ClaimAnswer]:
+            rooms.extend(request.room for request in requests)
+            return await super().claim(requests)
+
+    reader = Reader(Narrowing(), VirtualClock(), lambda _: None)  # type: ignore[arg-type]  # all of a store that is asked here
+    await reader._read([lane])
+    assert min(rooms) >= 1
+    assert (lane.cursor, lane.behind) == (None, True)
+    lane.window = 100
+    await reader._read([lane])
+    assert [work.pos for work in lane.ready] == [1]
+
+
+@virtual
 async def test_a_lane_that_is_to_be_handed_over_takes_nothing_more_from_a_probe() -> None:
     queue = Queue()
     reader = Reader(queue, VirtualClock(), lambda _: None)  # type: ignore[arg-type]  # all of a store that is asked here

@@ -35,6 +35,16 @@ async def test_a_claim_reads_forward_from_its_cursor(store: Store) -> None:
     assert [work.pos for work in third.works] == more
 
 
+@pytest.mark.parametrize("room", [0, -1, -2])
+async def test_a_request_without_room_is_refused_as_its_answer_could_not_be_told_from_all_there_is(store: Store, room: int) -> None:
+    yard = await Yard.make(store)
+    await yard.emit(2)
+    with pytest.raises(ValueError, match="room"):
+        await store.claim([ClaimRequest(yard.key, None, 1), ClaimRequest(yard.key, None, room)])
+    with pytest.raises(ValueError, match="room"):
+        await store.due([DueRequest(yard.key, NOON, room)])
+
+
 async def test_a_claim_carries_the_whole_event(store: Store) -> None:
     yard = await Yard.make(store)
     event = make_event(data=b"\x00", ordering_key="o", not_before=moment(NOON + SECOND))

@@ -122,21 +122,19 @@ class Reader:
         if not lanes:
             return
         now = now_micros(self._clock)
-        claims: list[Lane] = []
-        dues: list[Lane] = []
+        # All that is asked, before anything is waited for: later there may be no room, and a request without room brings
+        # an answer that cannot be told from all there is.
+        claims: dict[Lane, ClaimRequest] = {}
+        dues: dict[Lane, DueRequest] = {}
         for lane in lanes:
             fresh, waiting = lane.begin_read()
             if fresh:
-                claims.append(lane)
+                claims[lane] = ClaimRequest(lane.key, lane.cursor, _piece(lane) + _overlap(lane))
             if waiting:
-                dues.append(lane)
+                dues[lane] = _due_request(lane, now)
         try:
-            due = await self._queue.due([_due_request(lane, now) for lane in dues]) if dues else ()
-            claimed = (
-                await self._queue.claim([ClaimRequest(lane.key, lane.cursor, _piece(lane) + _overlap(lane)) for lane in claims])
-                if claims
-                else ()
-            )
+            due = await self._queue.due(list(dues.values())) if dues else ()
+            claimed = await self._queue.claim(list(claims.values())) if claims else ()
         except BaseException:
             for lane in lanes:
                 lane.abandon_read()

@@ -434,10 +434,13 @@ class WorkQueue(Protocol):
         """The lanes of a subscription by name, those above its number among them; whether something is pending in each."""
 
     async def claim(self, requests: Sequence[ClaimRequest]) -> Sequence[ClaimAnswer]:
-        """Read fresh works; answer i belongs to request i. Reads only: ownership is the caller's care."""
+        """Read fresh works; answer i belongs to request i. Reads only: ownership is the caller's care.
+
+        Raises ValueError when a request has no room: what it would bring could not be told from all there is.
+        """
 
     async def due(self, requests: Sequence[DueRequest]) -> Sequence[DueAnswer]:
-        """Read waiting works that are due; answer i belongs to request i."""
+        """Read waiting works that are due; answer i belongs to request i. Raises ValueError as `claim` does."""
 
     async def probe(self, key: LaneKey, ordering_key: str, room: int) -> Sequence[Work]:
         """Fresh works of one ordering key, in commit order, whether or not one of the key waits."""

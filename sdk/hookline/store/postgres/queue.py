@@ -9,6 +9,7 @@ from hookline.store.postgres import rows
 from hookline.store.postgres.pool import Pool
 from hookline.store.postgres.statements import load
 from hookline.store.protocol import ClaimAnswer, ClaimRequest, DueAnswer, DueRequest, LaneKey, Work
+from hookline.store.sqlite import rows as common
 
 _SQL: Final = load("queue")
 
@@ -66,6 +67,7 @@ class Reader:
 
     async def claim(self, requests: Sequence[ClaimRequest]) -> list[ClaimAnswer]:
         """Read fresh works: what late commits have put below each cursor, then forward."""
+        common.check_room(requests)
         ranges: list[rows.Row] = []
         for i, request in enumerate(requests):
             cursor = request.cursor
@@ -128,6 +130,7 @@ class Reader:
 
     async def due(self, requests: Sequence[DueRequest]) -> list[DueAnswer]:
         """Read waiting works that are due."""
+        common.check_room(requests)
         asked = [(i, *request.key, request.until, request.room + 1, *request.after) for i, request in enumerate(requests)]
         found = await self._pool.read(_SQL["due"], *rows.columns(asked, 7), LARGEST_ANSWER)
         works: list[list[Work]] = [[] for _ in requests]

@@ -28,6 +28,7 @@ LARGEST_ANSWER: Final = 16 * 1024 * 1024
 
 def claim(connection: sqlite3.Connection, requests: Sequence[ClaimRequest]) -> list[ClaimAnswer]:
     """Read fresh works. A cursor is the position up to which all is read: commit order is exact here."""
+    rows.check_room(requests)
     head: int = connection.execute(_CORE["meta"]).fetchone()[0]
     answers: list[ClaimAnswer] = []
     left = LARGEST_ANSWER
@@ -59,6 +60,7 @@ def _claim(connection: sqlite3.Connection, request: ClaimRequest, head: int, lef
 
 def due(connection: sqlite3.Connection, requests: Sequence[DueRequest]) -> list[DueAnswer]:
     """Read waiting works that are due."""
+    rows.check_room(requests)
     return [_due(connection, request) for request in requests]
 
 

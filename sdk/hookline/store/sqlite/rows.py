@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from hookline.clock import micros, moment
 from hookline.lanes import subscription_of
 from hookline.model import JSON, NO_LABELS, Attempt, ErrorClass, Event, EventType, Stats, Subscription
-from hookline.store.protocol import Job, JobKind, Work
+from hookline.store.protocol import ClaimRequest, DueRequest, Job, JobKind, Work
 
 Row = tuple[Any, ...]
 
@@ -32,6 +32,13 @@ def maybe_micros(when: datetime | None) -> int | None:
 def maybe_moment(when: int | None) -> datetime | None:
     """`moment`, or None."""
     return None if when is None else moment(when)
+
+
+def check_room(requests: Sequence[ClaimRequest | DueRequest]) -> None:
+    """Raises ValueError for a request without room."""
+    for request in requests:
+        if request.room < 1:
+            raise ValueError(f"the room for works of {request.key.lane} is {request.room}, must be at least 1")
 
 
 def event_row(pos: int, event: Event, digest: bytes) -> Row:
