@@ -148,7 +148,7 @@ async def test_a_worker_that_is_killed_is_started_anew_and_every_acknowledged_ev
                 mark = len(emitters.acknowledged) + 100
                 await until(lambda: len(emitters.acknowledged) >= mark, within=60.0)
                 await emitters.stop()
-                await until(lambda: _nothing_pending(client), within=60.0, step=0.1)
+                await until(lambda: _nothing_pending(client), within=120.0, step=0.1)  # a lease, and what came in meanwhile
             processes[0].signal(signal.SIGTERM)
             assert await processes[0].ended(within=30.0) == 0
         assert_account(receiver.account, emitters.acknowledged)
