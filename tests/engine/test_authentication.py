@@ -151,6 +151,24 @@ async def test_a_token_is_renewed_before_it_expires_and_the_old_one_serves_meanw
 
 
 @virtual
+async def test_a_node_that_stops_while_it_fetches_another_token_leaves_the_delivery_to_the_next() -> None:
+    async with world(
+        lambda seen: Reply(status=401 if seen.headers["authorization"] == "Bearer token-1" else 200), start=False
+    ) as w:
+        before(w, after=0.5)
+        nodes = [await w.node("a"), await w.node("b")]
+        once = RetryPolicy(schedule=Steps(delays=(5.0,)), max_attempts=1)
+        await w.subscribe(authentication=OAUTH2, retry=once)
+        await w.emit(1)
+        await w.live(0.7)  # the first token was refused, and another one is on its way
+        owner, other = sorted(nodes, key=lambda node: not node.client._engine.dispatcher.lanes)
+        await owner.run(owner.client.close())
+        await w.live(30.0)
+        (delivery,) = (await other.run(other.client.deliveries.list())).items
+        assert (delivery.state, delivery.attempts) == (DeliveryState.DELIVERED, 1)
+
+
+@virtual
 async def test_a_401_fetches_one_more_token_and_sends_once_more_and_no_more() -> None:
     def script(seen: Seen) -> Reply:
         return Reply(status=401 if seen.path == "/never" or seen.headers["authorization"] == "Bearer token-1" else 200)

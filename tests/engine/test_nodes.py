@@ -362,8 +362,9 @@ async def test_a_node_that_stood_still_while_it_prepared_a_request_does_not_make
     assert [(seen.webhook_id, seen.node) for seen in w.receiver.seen] == [("head", "a"), ("head", "b"), ("second", "b")]
 
 
+@pytest.mark.parametrize("away", [20.0, 40.0], ids=["and that has joined anew", "and that is still away"])
 @virtual
-async def test_a_node_whose_lease_ended_while_it_prepared_a_request_does_not_make_it() -> None:
+async def test_a_node_whose_lease_ended_while_it_prepared_a_request_does_not_make_it(away: float) -> None:
     async with world(head_fails_first) as w:
         await w.subscribe(ordering=Ordering.BY_KEY, retry=PATIENT, retry_headers=WHY)
         await w.node("b")
@@ -372,6 +373,6 @@ async def test_a_node_whose_lease_ended_while_it_prepared_a_request_does_not_mak
             await w.emit(1, id=name, ordering_key="k")
         await w.live(4.9)
         a.store.slow["attempts"] = (0.0, 25.0)
-        a.store.refuses = lambda verb: verb == "beat"
-        await w.live(30.0)
+        a.store.refuses = lambda verb: verb == "beat" and now() < 4.9 + away
+        await w.live(40.0)
     assert [(seen.webhook_id, seen.node) for seen in w.receiver.seen] == [("head", "a"), ("head", "b"), ("second", "b")]

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from engine.virtual import OK, Reply, VirtualClock, World, at, standing, virtual, webhook_ids, world
+from engine.virtual import CONFIG, OK, Reply, VirtualClock, World, at, standing, virtual, webhook_ids, world
 
 from hookline.engine.lane import Lane, Memory
 from hookline.engine.ordered import OrderedLane
@@ -186,6 +187,32 @@ class Queue:
     async def probe(self, _: LaneKey, key: str, __: int) -> list[Work]:
         await self.gate.wait()
         return self.works[key]
+
+
+@virtual
+async def test_what_waits_on_disk_is_not_read_again_and_again_until_its_outcome_is_answered() -> None:
+    config = replace(CONFIG, lane_window=64, node_concurrency=64)
+    async with world(lambda seen: Reply(status=500 if seen.nth == 1 else 200, after=0.01), config=config) as w:
+        policy = RetryPolicy(schedule=Steps(delays=(0.5,)), max_attempts=10, jitter=0.0)
+        subscription = await w.subscribe(retry=policy, max_in_flight=64)
+        store = w.nodes["a"].store
+        reads = 0
+
+        async def due(requests: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            await asyncio.sleep(0.002)
+            return await store.inner.due(requests)
+
+        store.due = due  # type: ignore[attr-defined]  # instead of the one behind it
+        store.slow["settle"] = (0.0, 3.0)  # written at once, answered three seconds later
+        await w.emit(60)
+        await w.live(0.6)
+        (await w.client.engine()).dispatcher.look([LaneKey("acme", subscription.id)])
+        await w.live(2.2)
+        assert reads < 20
+        store.slow.clear()
+        await w.until_done(within=60.0)
 
 
 @virtual

@@ -225,7 +225,7 @@ class Dispatcher:
     async def _attempt(self, lane: Lane, work: Work) -> None:
         started = now_micros(self._clock)
         try:
-            judged = await self._sender.attempt(lane, work, self._hooks.may_start)
+            judged = await self._sender.attempt(lane, work, lambda: self._holds(lane))
         except LeaseOver:
             self._give_back(lane, work)
             return
@@ -236,6 +236,10 @@ class Dispatcher:
         attempt = judged.settlement.attempt
         if judged.disable and attempt is not None:
             self._hooks.disable(work.tenant, subscription_of(work.lane), attempt.url, attempt.detail)
+
+    def _holds(self, lane: Lane) -> bool:
+        """Whether the lane is ours as it was: the node may have been buried meanwhile, and have joined anew."""
+        return self._hooks.may_start() and self.lanes.get(lane.key) is lane
 
     def _give_back(self, lane: Lane, work: Work) -> None:
         """It had its turn and may not start: nothing is written, for the store has it as it was, and it is read anew."""

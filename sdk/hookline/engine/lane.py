@@ -287,9 +287,8 @@ class Lane:
             known = self.known.get(work.pos)
             if work.due is None or (known is None and work.pos not in self._over):
                 break
-            if known is not None and known.due != work.due:  # its outcome is on disk, not answered yet, and somebody has moved it
-                self._moved.add(work.pos)
-                break
+            if known is not None and known.due != work.due:
+                self._moved.add(work.pos)  # its outcome is on disk: when that is answered, all that waits is read anew
             reached = (work.due, work.pos)
         self.floor = max(self.floor, min(reached, (self._ceiling, -1)))
 

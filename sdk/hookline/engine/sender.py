@@ -42,7 +42,7 @@ class Judged(NamedTuple):
 
 
 class LeaseOver(Exception):
-    """While the request was prepared the lease has ended under which it was to be made: nothing was sent."""
+    """While the request was prepared the lease has ended under which it was to be made: nothing was sent that was taken."""
 
 
 def _always() -> bool:
@@ -81,7 +81,7 @@ class Sender:
     async def send(self, target: Target, work: Work, may_start: Callable[[], bool] = _always) -> tuple[int, Answer | None]:
         """Make the request; when it started (microseconds), and the answer, None if the filter refuses the event.
 
-        Raises LeaseOver if, when it is prepared, it `may_start` no more.
+        Raises LeaseOver if, when it is prepared, it `may_start` no more; or once more with another token.
         """
         retry = await self._retry(target, work) if work.attempts else FIRST
         started = now_micros(self._clock)
@@ -118,9 +118,9 @@ class Sender:
             token = await self.preparation.another_token(target, target.oauth2, token)
         except TokenFailure as error:
             return replace(answer, detail=f"it refused the token, and there is no other: {error}")
-        if may_start():
-            answer = await self._post(target, work, event, now=now_micros(self._clock), retry=retry, token=token)
-        return answer
+        if not may_start():  # it took nothing: whoever has it next comes with a token of his own
+            raise LeaseOver
+        return await self._post(target, work, event, now=now_micros(self._clock), retry=retry, token=token)
 
     async def _post(
         self,
