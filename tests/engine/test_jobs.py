@@ -1,19 +1,52 @@
 """What goes on behind the acknowledgement: huge fan-outs, replays, deletions, retention."""
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 
 import pytest
-from engine.virtual import CONFIG, SLOW_HEART, Reply, Seen, at, now, virtual, webhook_ids, world
+from engine.virtual import CONFIG, LOOPBACK, SLOW_HEART, Reply, Seen, World, at, now, virtual, webhook_ids, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookline.engine import router
 from hookline.engine.retention import purge
 from hookline.errors import NotFound
-from hookline.model import DeliveryState, Ordering, ReplayState, RetryPolicy, Steps
+from hookline.model import DeliveryState, Ordering, ReplayState, RetryPolicy, Steps, SubscriptionSpec
 
 DAY = 86_400.0
+
+
+async def replay_beside_a_fan_out(w: World, **replay: str) -> None:
+    """While a replay of another tenant goes on as it can, an event for a few is on its way to each of them soon."""
+    replayed = await w.subscribe("/replayed", event_types=("a.*",))
+    await w.emit(200, type="a.b")
+    await w.until_done(within=10.0)
+    for number in range(3):
+        await w.client.subscriptions.create(SubscriptionSpec(url=f"{LOOPBACK}/{number}"), tenant="zzz")
+    await w.client.events.replay(replayed.id, **replay)
+    await w.live(0.5)
+    seen = len(w.receiver.seen)
+    await w.client.emit("wide.a", b"{}", tenant="zzz")
+    await w.until(lambda: len([one for one in w.receiver.seen[seen:] if one.path != "/replayed"]) == 3, within=5.0)
+
+
+@virtual
+async def test_a_replay_that_cannot_be_moved_holds_up_no_fan_out_of_another_tenant() -> None:
+    async with world(config=replace(CONFIG, fanout_limit=1)) as w:
+        w.nodes["a"].store.refuses = lambda verb: verb == "scan"
+        await replay_beside_a_fan_out(w)
+
+
+@virtual
+async def test_a_replay_whose_filter_takes_long_holds_up_no_fan_out_of_another_tenant() -> None:
+    async def slow(*_: object) -> bool:
+        await asyncio.sleep(1.9)  # as long as an evaluator may take
+        return False
+
+    async with world(config=replace(CONFIG, fanout_limit=1)) as w:
+        (await w.client.engine()).router._admits = slow
+        await replay_beside_a_fan_out(w, filter="true")
 
 
 @virtual

@@ -1,6 +1,7 @@
 """History by day: retention drops whole days, and carries forward what is still needed of them."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,7 +10,10 @@ from store.making import NOON, SECOND, TENANT, Yard, make_event, outcome
 
 from hookline.model import DeliveryState
 from hookline.store.postgres import Address, PostgresStore
-from hookline.store.protocol import DueRequest, Result, Wake, WakeKind
+from hookline.store.postgres.pool import connect
+from hookline.store.postgres.rows import LAST
+from hookline.store.postgres.statements import load
+from hookline.store.protocol import DueRequest, EventFilter, Result, Wake, WakeKind
 
 DAY = 86_400 * SECOND
 
@@ -145,3 +149,26 @@ async def test_what_is_pending_survives_even_a_bound_that_lies_ahead(dated: Post
     assert [work.event for work in await yard.claim()] == [pending.event]
     assert await dated.delivery(TENANT, over.delivery_id) is None
     assert await dated.event(TENANT, over.event.id) is None
+
+
+async def test_events_from_a_time_on_are_read_without_the_days_before(
+    dated: PostgresStore, calendar: Calendar, shared: Server, database: str
+) -> None:
+    yard = await Yard.make(dated)
+    await yard.emit(3)
+    calendar.now = NOON + 2 * DAY
+    await yard.append(make_event(accepted=calendar.now))
+    since = EventFilter(from_time=calendar.now)
+    assert len(await dated.scan(TENANT, since, after=0, limit=9)) == 1
+    assert len(await dated.events(TENANT, since, before=None, limit=9)) == 1
+    looker = await connect(Address.parse(shared.url(database)))
+    try:
+        for name, more in (("rising", f", {LAST}"), ("falling", "")):
+            await looker.execute(f"PREPARE {name} AS {load('events')[name]}")
+            bounds = f"{calendar.now}, {LAST}, '{{}}', {calendar.now // DAY}, 9"
+            plan = await looker.fetch(f"EXPLAIN EXECUTE {name}('{TENANT}', {LAST if name == 'falling' else 0}, {bounds}{more})")
+            read = set(re.findall(r"event_d(\d+)", "\n".join(row[0] for row in plan)))
+            assert str(calendar.now // DAY) in read
+            assert not any(int(day) < calendar.now // DAY for day in read)
+    finally:
+        await looker.close()

@@ -36,6 +36,8 @@ STEP_BYTES: Final = 4 * 1024 * 1024
 OVERHEAD: Final = 1_024
 """Bytes of an event, beside its data."""
 SECOND: Final = 1_000_000
+LONGEST_STEP: Final = 0.5
+"""Seconds after which a replay's step ends with what it has; a filter may take as long as that for a few events."""
 LONGEST_PAUSE: Final = 1.0
 """Seconds."""
 STEPS_A_SECOND: Final = 4
@@ -172,18 +174,20 @@ class Router:
                 unfinished: set[str] = set()
                 jobs = await self._store.jobs()
                 self._crowded = {job.id: until for job in jobs if (until := self._crowded.get(job.id))}
-                for job in jobs:
+                # Fan-outs first: their events are acknowledged, and were not queued yet.
+                for job in sorted(jobs, key=lambda one: one.kind is JobKind.REPLAY):
                     if job.kind is JobKind.FANOUT and job.tenant in unfinished:
                         continue
                     pause = self._pause(job)
                     if not pause:
-                        if not await self._step(job) and job.kind is JobKind.FANOUT:
+                        ended, pause = await self._try_step(job)
+                        if not ended and job.kind is JobKind.FANOUT:
                             unfinished.add(job.tenant)
                         await asyncio.sleep(0)
                     wait = min(wait, pause)
                 self._called = self._called or wait <= 0
             except HooklineError as error:
-                LOGGER.warning("a job could not be moved; trying again: %s", error)
+                LOGGER.warning("jobs cannot be read; trying again: %s", error)
                 self._called = False
                 await self._bell.wait(self._config.floor_poll)
 
@@ -193,6 +197,14 @@ class Router:
             return 0.0
         waits = self._crowded.get(job.id, 0.0) - self._clock.monotonic()
         return min(max(0.0, waits, (_place(job.cursor)[1] - now_micros(self._clock)) / SECOND), LONGEST_PAUSE)
+
+    async def _try_step(self, job: Job) -> tuple[bool, float]:
+        """Take a step of a job; whether it was the last one, and seconds to the next: a fault of one holds up no other."""
+        try:
+            return await self._step(job), 0.0
+        except HooklineError as error:
+            LOGGER.warning("job %s of tenant %s could not be moved; trying again: %s", job.id, job.tenant, error)
+            return False, self._config.floor_poll
 
     async def _step(self, job: Job) -> bool:
         """Take a step of a job; whether it was the last one, as far as fan-outs go."""
@@ -247,8 +259,9 @@ class Router:
         deliveries: list[JobDelivery] = []
         standings: Mapping[str, DeliveryState] = {}
         scanned, left = 0, FILTERS_OF_AN_EVENT
+        until = self._clock.monotonic() + LONGEST_STEP
         for _, event in found:
-            if len(deliveries) == most:
+            if len(deliveries) == most or (scanned and self._clock.monotonic() > until):
                 break
             if spec.by_standing and scanned % LOOKED_UP == 0:
                 some = [event.id for _, event in found[scanned : scanned + LOOKED_UP]]

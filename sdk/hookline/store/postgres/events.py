@@ -237,6 +237,7 @@ async def rising(pool: Pool, tenant: str, which: EventFilter, after: int, limit:
     return [Positioned(row[0], rows.event(row[1:])) for row in found]
 
 
-def _bounds(which: EventFilter) -> tuple[int, int, list[str]]:
-    start = -LAST if which.from_time is None else which.from_time
-    return start, LAST if which.to_time is None else which.to_time, list(which.types)
+def _bounds(which: EventFilter) -> tuple[int, int, list[str], int]:
+    """From, to, types, and the first day, for older partitions to be left out; what was carried forward has a later day."""
+    start, first = (-LAST, 0) if which.from_time is None else (which.from_time, max(0, rows.day_of(which.from_time)))
+    return start, LAST if which.to_time is None else which.to_time, list(which.types), first

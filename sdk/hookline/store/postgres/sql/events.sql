@@ -110,12 +110,14 @@ FROM hookline.event WHERE tenant = $1 AND id = $2 ORDER BY day DESC LIMIT 1;
 SELECT pos, tenant, id, type, source, subject, time, data, content_type, data_schema, labels,
   idempotency_key, okey, not_before, traceparent, accept
 FROM hookline.event
-WHERE tenant = $1 AND pos < $2 AND accept >= $3 AND accept < $4 AND (cardinality($5::text[]) = 0 OR type = ANY ($5))
-ORDER BY pos DESC LIMIT $6;
+WHERE tenant = $1 AND pos < $2 AND day >= $6 AND accept >= $3 AND accept < $4
+  AND (cardinality($5::text[]) = 0 OR type = ANY ($5))
+ORDER BY pos DESC LIMIT $7;
 
 -- name: rising
 SELECT pos, tenant, id, type, source, subject, time, data, content_type, data_schema, labels,
   idempotency_key, okey, not_before, traceparent, accept
 FROM hookline.event
-WHERE tenant = $1 AND pos > $2 AND pos < $7 AND accept >= $3 AND accept < $4 AND (cardinality($5::text[]) = 0 OR type = ANY ($5))
-ORDER BY pos LIMIT $6;
+WHERE tenant = $1 AND pos > $2 AND pos < $8 AND day >= $6 AND accept >= $3 AND accept < $4
+  AND (cardinality($5::text[]) = 0 OR type = ANY ($5))
+ORDER BY pos LIMIT $7;
