@@ -106,6 +106,7 @@ async def test_rows_of_which_no_event_can_be_made_stay_with_a_reason_and_hold_up
         ("acme", "no-object", b"1", "[]"),
         ("acme", "no-time", b"1", '{"time": "soon"}'),
         ("acme", "no-labels", b"1", '{"labels": {"a": 1}}'),
+        ("acme", "null-labels", b"1", '{"labels": null}'),
         ("acme", "text", "1", "{}"),
         ("No Tenant", "no-tenant", b"1", "{}"),
     ]

@@ -68,6 +68,11 @@ def test_an_event_is_accepted_or_refused_for_the_field_that_was_changed(spec, na
 STRINGS = ["id", "type", "source", "subject", "data_content_type", "data_schema", "idempotency_key", "ordering_key", "traceparent"]
 
 
+@pytest.mark.parametrize("labels", [None, 0, False, "", [], ()])
+def test_labels_that_are_no_mapping_are_refused_though_they_are_empty(labels):
+    assert event_faults(replace(EVENT, labels=labels)) == {"event.labels"}
+
+
 @given(st.sampled_from(STRINGS), st.text(), poison, st.text())
 def test_nul_and_lone_surrogates_are_refused_in_every_string_of_an_event(name, before, bad, after):
     assert f"event.{name}" in event_faults(replace(EVENT, **{name: before + bad + after}))

@@ -93,7 +93,7 @@ def check_event(spec: EventSpec, *, max_data: int = LONGEST_DATA, now: datetime,
     problems.append(("data_content_type", media_type))
     problems.append(("data", _data_problem(spec.data, max_data, json=media_type is None and is_json(spec.data_content_type))))
     violations = [FieldViolation(field=f"{prefix}.{name}", description=problem) for name, problem in problems if problem]
-    if spec.labels:
+    if spec.labels or type(spec.labels) is not dict:
         violations += label_violations(spec.labels, f"{prefix}.labels")
     refuse(violations)
 
