@@ -1,7 +1,7 @@
 """Does what the scenario says, and afterwards leaves the world alone until all is well."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from simulation.books import Told
@@ -18,7 +18,7 @@ from hookline.errors import (
     NotFound,
     Unavailable,
 )
-from hookline.model import DeliveryState, EmitResult, EventSpec, SubscriptionSpec, SubscriptionState
+from hookline.model import Delivery, DeliveryState, EmitResult, EventSpec, SubscriptionSpec, SubscriptionState
 
 KINDS = ("a.b", "a.c", "c")
 LONGEST = 240.0
@@ -206,7 +206,7 @@ class Enemy:
                 return
             await asyncio.sleep(0.3)
 
-    async def _operate(self, node: Node, doing: Doing) -> None:  # noqa: PLR0912  # one case an act
+    async def _operate(self, node: Node, doing: Doing) -> None:
         client, books = node.client, self._world.books
         names = sorted(books.subscriptions)
         if not names:
@@ -236,20 +236,16 @@ class Enemy:
                 await client.events.replay(name, new_webhook_ids=doing.much == 1, max_per_second=1_000, tenant=tenant)
             case Act.CANCEL | Act.RETRY:
                 page = await client.deliveries.list(page_size=5, tenant=tenant)
-                for one in page.items[: doing.much]:
-                    if doing.act is Act.CANCEL:
-                        await client.deliveries.cancel(one.id, tenant=tenant)
-                    else:
-                        await client.deliveries.retry(one.id, tenant=tenant)
-            case Act.HURRY | Act.CALL_OFF:
-                waiting = await client.deliveries.list(
-                    state=DeliveryState.PENDING, subscription_id=name, page_size=50, tenant=tenant
-                )
-                for one in waiting.items[-doing.much :]:
-                    if doing.act is Act.HURRY:
-                        await client.deliveries.retry(one.id, tenant=tenant)
-                    else:
-                        await client.deliveries.cancel(one.id, tenant=tenant)
+                await self._by_hand(node, page.items[: doing.much], tenant, cancel=doing.act is Act.CANCEL)
+            case Act.CALL_OFF | Act.HURRY:
+                page = await client.deliveries.list(state=DeliveryState.PENDING, subscription_id=name, page_size=50, tenant=tenant)
+                await self._by_hand(node, page.items[-doing.much :], tenant, cancel=doing.act is Act.CALL_OFF)
+
+    async def _by_hand(self, node: Node, deliveries: Sequence[Delivery], tenant: str, *, cancel: bool) -> None:
+        """Cancel each of them, or retry it."""
+        act = node.client.deliveries.cancel if cancel else node.client.deliveries.retry
+        for one in deliveries:
+            await act(one.id, tenant=tenant)
 
     # Afterwards.
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from hookline.clock import Clock, micros, now_micros
-from hookline.engine.lane import Lane
+from hookline.engine.lane import NEVER, Lane
 from hookline.errors import HooklineError
 from hookline.model import Subscription, SubscriptionState
 from hookline.store.protocol import LaneKey, WorkQueue
@@ -17,8 +17,6 @@ LOGGER: Final = logging.getLogger(__name__)
 STEP: Final = 500
 """Deliveries in one commit."""
 SECOND: Final = 1_000_000
-EVER: Final = 1 << 62
-"""A time after all others (microseconds)."""
 
 
 async def lapse(queue: WorkQueue, lanes: Callable[[], Iterable[Lane]], clock: Clock, interval: float) -> None:
@@ -38,7 +36,7 @@ async def lapse(queue: WorkQueue, lanes: Callable[[], Iterable[Lane]], clock: Cl
 async def lapse_all(queue: WorkQueue, tenant: str, lanes: Iterable[str], clock: Clock, *, reason: str) -> None:
     """Cancel everything that is pending in these lanes now, in steps. Raises Unavailable."""
     for lane in lanes:  # whatever its time: whoever has emitted it may have a clock that is ahead
-        await _lapse(queue, LaneKey(tenant, lane), EVER, clock, reason=reason)
+        await _lapse(queue, LaneKey(tenant, lane), NEVER, clock, reason=reason)
 
 
 def _holds(lane: Lane, state: SubscriptionState) -> bool:
