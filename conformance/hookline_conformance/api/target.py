@@ -108,7 +108,7 @@ class ApiTarget(Target):
         self.deliveries = dlvg.DeliveryServiceStub(channel)
         self.event_types = typg.EventTypeServiceStub(channel)
         try:
-            await self.call(self.events.ListEvents, evts.ListEventsRequest(page_size=1), timeout=5.0)
+            await self.call(self.events.ListEvents, evts.ListEventsRequest(page_size=1), timeout=30.0)
         except Failed as error:
             await channel.close()
             raise NoVerdict(f"{self._address} does not answer hookline.v1.EventService.ListEvents: {error}") from error

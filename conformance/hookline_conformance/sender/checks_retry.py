@@ -5,8 +5,9 @@ from email.utils import formatdate
 
 from hookline_conformance.check import NotChecked, check
 from hookline_conformance.sender.adapter import Feature, TargetSpec
-from hookline_conformance.sender.reply import FOREVER, OK, Ending, Reply, always, by_id, in_turn, status
-from hookline_conformance.sender.scene import SLACK, Scene
+from hookline_conformance.sender.endpoint import Request
+from hookline_conformance.sender.reply import FOREVER, OK, Ending, Reply, Script, always, by_id, in_turn, status
+from hookline_conformance.sender.scene import SLACK, Scene, in_time
 from hookline_conformance.sender.target import SHORT_DELAYS, SenderTarget
 
 _SLICES = 20
@@ -125,9 +126,9 @@ async def delays_are_spread(target: SenderTarget) -> None:
         scene.expect(len(spread) > 1, "RTY-106", f"{count} retries at different times within ±{scene.jitter:.0%}", "all at once")
 
 
-async def _wished(target: SenderTarget, requirement: str, reply: Reply, wish: float) -> None:
+async def _wished(target: SenderTarget, requirement: str, reply: Script, wish: float) -> None:
     """A receiver wishes for `wish` seconds; the next attempt must not come before, and come after."""
-    async with target.scene(in_turn(reply, OK), retries=1) as scene:
+    async with target.scene(lambda request: reply(request) if request.order == 1 else OK, retries=1) as scene:
         await scene.emit()
         await scene.answered()
         await _early(scene, 1, requirement, wish)
@@ -139,16 +140,20 @@ async def _wished(target: SenderTarget, requirement: str, reply: Reply, wish: fl
 async def retry_after_in_seconds_is_a_lower_bound(target: SenderTarget) -> None:
     """Longer than the first delay of the policy, within what the sender says it follows."""
     wish = min(2 * target.delays(1)[0] * 1.2 + 60, target.capabilities.retry_after_cap) if target.is_virtual else 2.0
-    await _wished(target, "RTY-107", status(503, Retry_After=f"{wish:.0f}"), float(f"{wish:.0f}"))
+    await _wished(target, "RTY-107", always(status(503, Retry_After=f"{wish:.0f}")), float(f"{wish:.0f}"))
 
 
 @check("RTY-108", needs=("retries", "retry-after"))
 async def retry_after_as_a_date_is_a_lower_bound(target: SenderTarget) -> None:
     """In the form of RFC 9110, by the sender's clock."""
     wish = 120.0 if target.is_virtual else 3.0
-    date = formatdate(await target.now() + wish, usegmt=True)
+    now = await target.now()
+
+    def reply(_: Request) -> Reply:
+        return status(429, Retry_After=formatdate((now if target.is_virtual else time.time()) + wish, usegmt=True))
+
     # A date has no fractions, and the clocks of two machines differ by some of them.
-    await _wished(target, "RTY-108", status(429, Retry_After=date), wish - 1.0 - SLACK if target.is_virtual else wish - 1.5)
+    await _wished(target, "RTY-108", reply, wish - 1.0 - SLACK if target.is_virtual else wish - 1.5)
 
 
 GIBBERISH = (
@@ -304,17 +309,16 @@ async def what_was_delivered_stays_delivered(target: SenderTarget) -> None:
 
 
 @check("RTY-118", needs=("retries",))
+@in_time
 async def refused_connections_are_retried(target: SenderTarget) -> None:
     """The receiver is down when the event is emitted, and comes up before the retry."""
     async with target.scene(retries=1) as scene:
         await scene.endpoint.stop()
+        begun = time.monotonic()
         await scene.emit()
-        if target.is_virtual:
-            await target.advance(0.0)
-            await scene.endpoint.listen()
-        else:
-            await scene.quiet(0.1)
-            await scene.endpoint.listen()
+        await scene.quiet(0.0 if target.is_virtual else 0.1)
+        await scene.endpoint.listen()
+        scene.before_retry(begun)
         if not await scene.retried(1, retry=1):
             scene.fail("RTY-118", "another attempt after a refused connection", "none")
 

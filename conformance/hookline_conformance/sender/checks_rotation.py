@@ -5,7 +5,7 @@ import asyncio
 from hookline_conformance.check import NotChecked, check
 from hookline_conformance.sender.adapter import Refused
 from hookline_conformance.sender.reply import OK, in_turn, status
-from hookline_conformance.sender.scene import Scene
+from hookline_conformance.sender.scene import Scene, in_time
 from hookline_conformance.sender.signature import new_secret
 from hookline_conformance.sender.target import SenderTarget
 
@@ -66,12 +66,14 @@ async def the_former_secret_ends(target: SenderTarget) -> None:
 
 
 @check("ROT-104", needs=("rotate", "retries"))
+@in_time
 async def retries_are_signed_with_a_secret_that_is_valid_then(target: SenderTarget) -> None:
     """A failure, a rotation without overlap, a retry."""
     async with target.scene(in_turn(status(500), OK), retries=1) as scene:
         await scene.emit()
-        await scene.answered()
+        request = await scene.answered()
         former, new = await _rotate(target, scene, 0.0)
+        scene.before_retry(request.arrived)
         if not await scene.retried(2):
             raise NotChecked("the retry never came")
         request = scene.requests[1]

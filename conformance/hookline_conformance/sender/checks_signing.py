@@ -141,9 +141,9 @@ async def a_retry_has_its_own_timestamp(target: SenderTarget) -> None:
     spec = TargetSpec(url="", schedule=delays) if target.has(Feature.SCHEDULE) else None
     async with target.scene(in_turn(status(500), OK), retries=len(delays), spec=spec) as scene:
         scene.delays = delays
+        started = await target.now()
         await scene.emit()
         first = await scene.first()
-        started = await target.now()
         if not await scene.retried(2):
             return
         second = scene.requests[1]

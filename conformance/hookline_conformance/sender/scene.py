@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import wraps
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from hookline_conformance.check import NotChecked, Violation
@@ -17,6 +20,43 @@ if TYPE_CHECKING:
 SLACK: Final = 0.05
 """Of a second: by how much two clocks, or a clock and its rounding, may differ."""
 _SHOWN: Final = 4
+_PLAYED: Final = 5
+"""How often a scene is played until it was in time."""
+_BROKEN: Final = 3
+"""In how many scenes a requirement must be broken, where a machine that stands still breaks it too."""
+
+
+class TooLate(Exception):
+    """What a scene was to see was over before it could: this machine stood still, and nothing can be said of the sender."""
+
+
+Play = Callable[["SenderTarget"], Awaitable[None]]
+
+
+def in_time(play: Play) -> Play:
+    """A check that is played again when its scene came too late, a few times; then it is `NotChecked`."""
+
+    @wraps(play)
+    async def played(target: "SenderTarget") -> None:
+        for _ in range(_PLAYED):
+            with contextlib.suppress(TooLate):
+                return await play(target)
+        raise NotChecked("this machine was too slow: what was to happen before the retry took longer than its delay")
+
+    return played
+
+
+def every_time(play: Play) -> Play:
+    """A check whose requirement is broken only if it is in several scenes: what is looked for is there every time."""
+
+    @wraps(play)
+    async def played(target: "SenderTarget") -> None:
+        for _ in range(_BROKEN - 1):
+            with contextlib.suppress(Violation):
+                return await play(target)
+        return await play(target)
+
+    return played
 
 
 class Scene:
@@ -94,6 +134,14 @@ class Scene:
     def least(self, retry: int) -> float:
         """The shortest that the policy lets the `retry`th retry (from 1) wait, in seconds."""
         return self.delays[retry - 1] * (1 - self.jitter)
+
+    def before_retry(self, begun: float, retry: int = 1) -> None:
+        """Raise TooLate if the `retry`th retry may be out already, when the attempt before began at `begun` or later.
+
+        `begun` is of `time.monotonic`. On a virtual clock it cannot be.
+        """
+        if not self.target.is_virtual and time.monotonic() >= begun + self.least(retry) - SLACK:
+            raise TooLate
 
     async def retried(self, count: int, *, retry: int | None = None, extra: float = 0.0) -> bool:
         """Let the time of a retry pass; whether `count` requests have come then.
