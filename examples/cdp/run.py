@@ -54,7 +54,7 @@ def tool(secret: str, heard: asyncio.Queue[ReceivedEvent]) -> WebhookApp:
 
 async def play(origin: str, secrets: dict[str, str]) -> None:
     """Be the platforms, each of which sends everything twice."""
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=30) as browser:
         for platform, id, type, body in [*HAPPENED, *HAPPENED]:
             said = SignableRequest(
                 url=f"{origin}/{platform}",

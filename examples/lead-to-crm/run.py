@@ -96,7 +96,7 @@ async def main(folder: Path) -> None:
         hookline.open(folder / "leads.db", config=config) as client,
         served(crm(folder / "crm.db", secret, handled)) as crm_origin,
         served(site(client)) as origin,
-        httpx.AsyncClient(base_url=origin) as browser,
+        httpx.AsyncClient(base_url=origin, timeout=30) as browser,
     ):
         spec = SubscriptionSpec(
             url=crm_origin, event_types=("lead.*",), secret=secret, retry=IMPATIENT, ordering=hookline.Ordering.BY_KEY

@@ -72,7 +72,7 @@ def test_version(hookline) -> None:
         (("deliveries", "list", "--limit", "0"), 2, "--limit"),
         (("subscriptions", "show"), 2, "SUBSCRIPTION"),
         (("stats", "--ca", "/nowhere.pem"), 2, "/nowhere.pem"),
-        (("stats", "--server", "127.0.0.1:1", "--timeout", "0.5"), 5, "127.0.0.1:1"),
+        (("stats", "--server", "127.0.0.1:1", "--timeout", "2"), 5, "127.0.0.1:1"),
         (("stats", "--tenant", "Not A Tenant"), 2, "tenant"),
         (("deliveries", "list", "--page-token", "x"), 2, "page_token"),
     ],
@@ -97,7 +97,9 @@ def test_the_help_documents_the_exit_codes(capsys) -> None:
 
 
 def test_shells_can_complete(capsys, monkeypatch) -> None:
-    assert run(["--show-completion", "bash"]) == 0 or "hookline" in capsys.readouterr().out
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))  # whatever these tests were started by
+    assert run(["--show-completion"]) == 0
+    assert "hookline" in capsys.readouterr().out
 
 
 def test_a_closed_pipe_ends_a_command_quietly(hookline, site, of_type) -> None:
@@ -110,9 +112,9 @@ def test_a_closed_pipe_ends_a_command_quietly(hookline, site, of_type) -> None:
     hookline("emit", of_type, "-d", "{}")
     assert running.stderr is not None
     assert running.stderr.read() == b""
-    assert running.wait(10) == 141
+    assert running.wait(60) == 141
 
 
 def test_python_runs_the_module() -> None:
-    done = subprocess.run([*COMMAND, "version"], capture_output=True, check=True, timeout=30)
+    done = subprocess.run([*COMMAND, "version"], capture_output=True, check=True, timeout=60)
     assert done.stdout.startswith(b"hookline ")

@@ -5,6 +5,8 @@ import json
 import os
 import signal
 
+from ports import lasting_port
+
 from hookline_server.demo.processes import Child, serving_address
 
 from .conftest import eventually, process
@@ -79,12 +81,12 @@ def test_tail_prints_what_happens_as_json_and_in_words(hookline, site, subscribe
     words = process("tail", "--cursor", last, "--type", of_type, "--count", "2", env=environment)
     hookline("emit", of_type, "-d", "{}")
     hookline("emit", of_type, "-d", "{}")
-    out, err = lines.communicate(timeout=20)
+    out, err = lines.communicate(timeout=60)
     assert (lines.returncode, err) == (0, b"")
     changes = [json.loads(line) for line in out.splitlines()]
     assert [change.keys() for change in changes] == [{"delivery", "attempt", "cursor"}] * 2
     assert {change["delivery"]["event_type"] for change in changes} == {of_type}
-    out, err = words.communicate(timeout=20)
+    out, err = words.communicate(timeout=60)
     assert (words.returncode, err) == (0, b"")
     for line in out.decode().splitlines():
         assert of_type in line
@@ -127,7 +129,8 @@ def test_a_replay_delivers_past_events_again(hookline, site, subscribed, of_type
 
 def test_tail_goes_on_when_the_server_is_back_and_ends_with_ctrl_c(hookline, tmp_path) -> None:
     folder = ("--data-dir", str(tmp_path), "--log-format", "json", "--port")
-    server = Child(tmp_path, "server", "serve", *folder, "0")
+    port = str(lasting_port())
+    server = Child(tmp_path, "server", "serve", *folder, port)
     tail = None
     try:
         address = asyncio.run(server.ready(serving_address))
@@ -141,14 +144,14 @@ def test_tail_goes_on_when_the_server_is_back_and_ends_with_ctrl_c(hookline, tmp
         assert tail.stdout is not None
         assert json.loads(tail.stdout.readline())["delivery"]["id"] == ids[0]
         server.kill()
-        server = Child(tmp_path, "server", "serve", *folder, address.rpartition(":")[2])
+        server = Child(tmp_path, "server", "serve", *folder, port)
         asyncio.run(server.ready(serving_address))
         hookline("deliveries", "cancel", ids[1], *at)
         assert json.loads(tail.stdout.readline())["delivery"]["id"] == ids[1]
         tail.send_signal(signal.SIGINT)
-        _, err = tail.communicate(timeout=10)
+        _, err = tail.communicate(timeout=60)
         assert tail.returncode == 130
-        assert len(err.splitlines()) <= 1
+        assert len(err.splitlines()) <= 2  # that it was away; and before that, if the machine stood still as it began
     finally:
         if tail is not None:
             tail.kill()

@@ -4,10 +4,12 @@ import io
 import json
 import os
 import signal
+import subprocess
 from datetime import datetime
-from time import sleep
+from pathlib import Path
 
 import pytest
+from ports import lasting_port
 
 from hookline_server.demo.processes import Child, serving_address
 
@@ -156,24 +158,32 @@ def test_what_ends_a_run_leaves_its_account(hookline, tmp_path) -> None:
 
 
 def test_a_file_that_was_interrupted_goes_on_and_emits_nothing_twice(hookline, site, tmp_path) -> None:
-    total = 30_000
-    file = tmp_path / "many.ndjson"
-    file.write_text("".join(f'{{"type":"bulk.item","data":{{"n":{n}}}}}\n' for n in range(total)))
-    running = process("emit", "--file", str(file), "--json", env={**os.environ, "HOOKLINE_SERVER": site.address})
-    started = eventually(lambda: any(item["type"] == "bulk.item" for item in _events(site)))
-    assert started
-    sleep(0.1)
+    file, half, rest = _many(tmp_path)
+    total = len(half) + len(rest)
+    run = ("--run", "interrupted", "--json")
+    running = process("emit", "--file", "-", *run, stdin=subprocess.PIPE, env={**os.environ, "HOOKLINE_SERVER": site.address})
+    assert running.stdin is not None
+    running.stdin.writelines(half)
+    assert eventually(lambda: any(item["type"] == "bulk.item" for item in _events(site)))
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=20)
+    out, err = running.communicate(b"".join(rest), timeout=60)
     assert running.returncode == 130, err
     assert b"Traceback" not in err
     before = json.loads(out)
     assert before["complete"] is False
     assert before["accepted"] < total
-    after = hookline("emit", "--file", str(file), "--json").json
+    after = hookline("emit", "--file", str(file), *run).json
     assert after["accepted"] + after["duplicates"] == total
     # What was on the wire at the interruption may have been accepted without our hearing of it.
     assert before["accepted"] <= after["duplicates"] <= before["accepted"] + 500
+
+
+def _many(folder: Path) -> tuple[Path, list[bytes], list[bytes]]:
+    """A file of many events, and the two halves of its lines: while the second is kept back, no run of them all is over."""
+    lines = [f'{{"type":"bulk.item","data":{{"n":{n}}}}}\n'.encode() for n in range(30_000)]
+    file = folder / "many.ndjson"
+    file.write_bytes(b"".join(lines))
+    return file, lines[:15_000], lines[15_000:]
 
 
 def _events(site) -> list[dict]:
@@ -192,23 +202,26 @@ def _events(site) -> list[dict]:
 def test_a_file_whose_server_went_away_goes_on_when_it_is_back(hookline, tmp_path) -> None:
     import asyncio
 
-    total = 30_000
-    file = tmp_path / "many.ndjson"
-    file.write_text("".join(f'{{"type":"bulk.item","data":{{"n":{n}}}}}\n' for n in range(total)))
-    serve = ("serve", "--data-dir", str(tmp_path), "--log-format", "json", "--port")
-    server = Child(tmp_path, "server", *serve, "0")
+    file, half, rest = _many(tmp_path)
+    total = len(half) + len(rest)
+    port = str(lasting_port())
+    serve = ("serve", "--data-dir", str(tmp_path), "--log-format", "json", "--port", port)
+    run = ("--run", "gone", "--json")
+    server = Child(tmp_path, "server", *serve)
     try:
         address = asyncio.run(server.ready(serving_address))
-        running = process("emit", "--file", str(file), "--json", "--server", address, "--timeout", "1")
-        eventually(lambda: (tmp_path / "hookline.db-wal").stat().st_size > 500_000)
+        running = process("emit", "--file", "-", *run, "--server", address, "--timeout", "5", stdin=subprocess.PIPE)
+        assert running.stdin is not None
+        running.stdin.writelines(half)
+        eventually(lambda: (tmp_path / "hookline.db-wal").stat().st_size > 1_000_000)
         server.kill()
-        out, err = running.communicate(timeout=20)
+        out, err = running.communicate(b"".join(rest), timeout=60)
         assert running.returncode == 5
         assert b"run the same command again" in err
         before = json.loads(out)
-        server = Child(tmp_path, "server", *serve, address.rpartition(":")[2])
+        server = Child(tmp_path, "server", *serve)
         asyncio.run(server.ready(serving_address))
-        after = hookline("emit", "--file", str(file), "--json", "--server", address).json
+        after = hookline("emit", "--file", str(file), *run, "--server", address).json
     finally:
         server.stop()
     assert 0 < before["accepted"] < total

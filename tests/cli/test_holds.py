@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import re
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import lasting_port
 
 from hookline_server.demo.processes import Child, receiving_url
 
@@ -26,9 +28,7 @@ class Subscribed:
     def __init__(self, hookline: Command, folder: Path, *options: str) -> None:
         self._hookline, self._folder = hookline, folder
         self._receiver: Child | None = None
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.port = found.getsockname()[1]
+        self.port = lasting_port()
         self.tenant = f"holds-{self.port}"
         self.id = str(
             self.run("subscriptions", "create", f"http://127.0.0.1:{self.port}/", "--secret", SECRET, *options, "--json").json["id"]
@@ -51,7 +51,7 @@ class Subscribed:
             found = self.run("deliveries", "show", delivery, "--json").json["delivery"]["hold"]
             return found is not None and found["kind"] == kind
 
-        eventually(hold, 30.0)
+        eventually(hold)
         lines = self.run("deliveries", "show", delivery).out.splitlines()
         facts = {
             name: " ".join(line.split()) for line in lines for name in ("held because", "released by") if line.startswith(name)
@@ -65,9 +65,7 @@ class Subscribed:
     def delivered(self, *deliveries: str) -> None:
         """Wait until these are delivered."""
         for delivery in deliveries:
-            eventually(
-                lambda one=delivery: self.run("deliveries", "show", one, "--json").json["delivery"]["state"] == "delivered", 30.0
-            )
+            eventually(lambda one=delivery: self.run("deliveries", "show", one, "--json").json["delivery"]["state"] == "delivered")
 
     def close(self) -> None:
         if self._receiver is not None:
@@ -109,7 +107,7 @@ def test_a_pause_says_by_itself_who_ran_the_command(subscribe: Callable[..., Sub
 
 
 def test_a_disabled_subscription_is_named_with_its_cause_and_a_resume_releases(subscribe: Callable[..., Subscribed]) -> None:
-    site = subscribe("--retry", "100ms")
+    site = subscribe("--retry", "100ms", "--max-attempts", "10")  # another may begin before it is disabled
     with _gone(site.port):
         delivery = site.emit()
         why, release = site.held(delivery, "disabled")
@@ -189,7 +187,8 @@ def test_an_open_breaker_is_named_with_its_cause_and_its_end_and_a_resume_closes
     site = subscribe("--retry", "100ms", "--max-attempts", "10", "--breaker", "2:1.0:10m:10m")
     first, second = site.emit(), site.emit()
     why, release = site.held(second, "breaker")
-    assert "the circuit breaker is open after 2 failures in a row" in why
+    # One that was under way when it opened fails too, and is counted.
+    assert re.search("the circuit breaker is open after [23] failures in a row", why)
     assert "refused the connection" in why
     assert release.startswith("at 20")
     assert f"`hookline subscriptions pause {site.id}`" in release
@@ -201,10 +200,10 @@ def test_an_open_breaker_is_named_with_its_cause_and_its_end_and_a_resume_closes
 
 
 def test_the_requests_are_named_that_are_under_way_instead_and_their_end_releases(subscribe: Callable[..., Subscribed]) -> None:
-    site = subscribe("--max-in-flight", "1")
+    site = subscribe("--max-in-flight", "1", "--attempt-timeout", "60s")
     with _hanging(site.port) as (arrived, release):
         first = site.emit()
-        assert arrived.wait(30.0)
+        assert arrived.wait(60.0)
         second = site.emit()
         why, released = site.held(second, "concurrency")
         assert "max_in_flight: 1" in why
@@ -223,7 +222,7 @@ def _hanging(port: int) -> Iterator[tuple[threading.Event, threading.Event]]:
         def do_POST(self) -> None:  # its base's name for it
             self.rfile.read(int(self.headers["content-length"]))
             arrived.set()
-            release.wait(60.0)
+            release.wait(120.0)
             self.send_response(204)
             self.end_headers()
 

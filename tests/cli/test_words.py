@@ -77,10 +77,10 @@ def test_an_output_that_takes_no_utf_8_is_no_fault(hookline, site) -> None:
     ).json
     plain = {**os.environ, "PYTHONIOENCODING": "ascii"}
     shown = process("subscriptions", "show", made["id"], *reach, env=plain)
-    out, err = shown.communicate(timeout=30)
+    out, err = shown.communicate(timeout=60)
     assert (shown.returncode, err) == (0, b"")
     assert b"Zahlungen f?r K?ln" in out
     as_json = process("subscriptions", "show", made["id"], *reach, "--json", env=plain)
-    out, err = as_json.communicate(timeout=30)
+    out, err = as_json.communicate(timeout=60)
     assert (as_json.returncode, err) == (0, b"")
     assert b"f\\u00fcr K\\u00f6ln" in out

@@ -50,6 +50,8 @@ async def subscribe(client: Client, receiver: Receiver) -> Subscribe:
     """Makes a subscription of a path of the receiver that is retried quickly."""
 
     async def make(path: str = "/", **fields: Any) -> Subscription:
-        return await client.subscriptions.create(SubscriptionSpec(**{"url": receiver.url(path), "retry": QUICK, **fields}))
+        return await client.subscriptions.create(
+            SubscriptionSpec(**{"url": receiver.url(path), "retry": QUICK, "timeout": 60.0, **fields})
+        )
 
     return make

@@ -102,7 +102,7 @@ class RemoteDoor(Door):
         self.client = await self.connected()
 
     async def connected(self) -> Client:
-        client = hookline.connect(self.server.address, timeout=10.0)
+        client = hookline.connect(self.server.address, timeout=60.0)
         await client.start()
         return client
 
@@ -134,7 +134,7 @@ class SyncRemoteDoor(RemoteDoor):
     """A server on loopback, without an event loop of one's own."""
 
     async def connected(self) -> Client:
-        client: Client = AwaitedClient(hookline.sync.connect(self.server.address, timeout=10.0))  # type: ignore[assignment]
+        client: Client = AwaitedClient(hookline.sync.connect(self.server.address, timeout=60.0))  # type: ignore[assignment]
         await client.start()
         return client
 

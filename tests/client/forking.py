@@ -26,7 +26,7 @@ def emit(client: hookline.sync.SyncClient, who: str) -> None:
 
 def main() -> None:
     store, opened = sys.argv[1:]
-    client = hookline.sync.open(store, config=EngineConfig(allow_http_loopback=True, lease_ttl=2.0))
+    client = hookline.sync.open(store, config=EngineConfig(allow_http_loopback=True, lease_ttl=60.0))
     watch = None
     if opened == "opened":
         emit(client, "before")

@@ -150,15 +150,16 @@ async def test_a_fault_in_the_source_of_a_stream_reaches_the_caller(client: Clie
 
 async def test_an_event_is_not_delivered_before_its_time(client: Client, changes: Changes, subscribe: Subscribe) -> None:
     await subscribe()
+    far = await client.emit("a", {"n": 0}, not_before_time=datetime.now(UTC) + timedelta(hours=1))
     due = datetime.now(UTC) + timedelta(seconds=1)
-    early = await client.emit("a", {"n": 1}, not_before_time=due)
-    late = await client.emit("a", {"n": 2})
-    await changes.until(DeliveryState.DELIVERED, event_id=late.event_id)
-    (waiting,) = (await client.deliveries.list(event_id=early.event_id)).items
+    soon = await client.emit("a", {"n": 1}, not_before_time=due)
+    at_once = await client.emit("a", {"n": 2})
+    await changes.until(DeliveryState.DELIVERED, event_id=at_once.event_id)
+    (waiting,) = (await client.deliveries.list(event_id=far.event_id)).items
     assert waiting.hold is not None
     assert waiting.hold.kind is HoldKind.SCHEDULED
-    await changes.until(DeliveryState.DELIVERED, event_id=early.event_id)
-    (attempt,) = await client.deliveries.attempts(waiting.id)
+    (change,) = await changes.until(DeliveryState.DELIVERED, event_id=soon.event_id)
+    (attempt,) = await client.deliveries.attempts(change.delivery.id)
     assert attempt.start_time >= due
 
 

@@ -37,7 +37,7 @@ def emit(connection: sqlite3.Connection, event: EventSpec, tenant: str = "acme")
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     path = tmp_path / "shop.db"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
+    with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection:
         connection.execute("CREATE TABLE orders (id INTEGER)")
         connection.execute(outbox.SCHEMA)
     return path
@@ -56,7 +56,7 @@ def left(path: Path) -> int:
 
 
 async def test_an_order_and_its_event_commit_together_or_not_at_all(shop: Path, tmp_path: Path) -> None:
-    with contextlib.closing(sqlite3.connect(shop)) as connection:
+    with contextlib.closing(sqlite3.connect(shop, timeout=60)) as connection:
         with connection:
             connection.execute("INSERT INTO orders VALUES (1)")
             emit(connection, FULL)
@@ -78,7 +78,7 @@ async def test_a_file_and_a_table_that_come_later_are_found(tmp_path: Path) -> N
     path = tmp_path / "later.db"
     async with hookline.open(tmp_path / "store.db", tenant="acme", outbox=[path]) as client:
         await client.events.list()
-        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection, connection:
             connection.execute(outbox.SCHEMA)
             emit(connection, EventSpec(type="a.b", data=b"{}"))
         await until_empty(path)
@@ -86,7 +86,7 @@ async def test_a_file_and_a_table_that_come_later_are_found(tmp_path: Path) -> N
 
 
 async def test_what_is_refused_stays_with_its_reason_and_holds_up_nothing(shop: Path, tmp_path: Path) -> None:
-    with contextlib.closing(sqlite3.connect(shop)) as connection:
+    with contextlib.closing(sqlite3.connect(shop, timeout=60)) as connection:
         with connection:
             emit(connection, EventSpec(type="a.b", data=b"1", id="same"))
             emit(connection, EventSpec(type="a.b", data=b"2", id="same"))
@@ -110,7 +110,7 @@ async def test_rows_of_which_no_event_can_be_made_stay_with_a_reason_and_hold_up
         ("acme", "text", "1", "{}"),
         ("No Tenant", "no-tenant", b"1", "{}"),
     ]
-    with contextlib.closing(sqlite3.connect(shop)) as connection:
+    with contextlib.closing(sqlite3.connect(shop, timeout=60)) as connection:
         with connection:
             connection.executemany(insert, rows)
             emit(connection, EventSpec(type="a.b", data=b"3", id="good"))

@@ -32,7 +32,7 @@ def now_of(received: Any, header: str) -> int:
 
 
 async def test_a_profile_is_sent_as_it_is_and_shown_with_its_name(client: Client, receiver: Receiver, changes: Changes) -> None:
-    spec = hookline.profile("slack").spec(url=receiver.url("/slack"), retry=QUICK)
+    spec = hookline.profile("slack").spec(url=receiver.url("/slack"), retry=QUICK, timeout=60.0)
     made = await client.subscriptions.create(spec)
     assert (made.profile, made.answers, dict(made.retry_headers)) == ("slack", spec.answers, dict(spec.retry_headers))
     assert (made.body_format, made.body_template) == (BodyFormat.TEMPLATE, spec.body_template)

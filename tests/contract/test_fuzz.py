@@ -40,7 +40,7 @@ SERVICES = (
     event_type_service_pb2.DESCRIPTOR.services_by_name["EventTypeService"],
 )
 METHODS = {method.full_name: method for service in SERVICES for method in service.methods}
-DEADLINE = 5.0
+DEADLINE = 60.0
 """Seconds; a call that takes longer counts as hanging."""
 EXAMPLES = 25
 """A method; `HYPOTHESIS_PROFILE=long` makes it four times as many."""

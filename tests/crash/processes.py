@@ -51,7 +51,7 @@ class Receiver:
 
     def __enter__(self) -> "Receiver":
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -124,7 +124,7 @@ class Process:
             self.said.append(said)
             self._news.set()
 
-    async def heard(self, what: str, *, within: float = 30.0) -> dict[str, object]:
+    async def heard(self, what: str, *, within: float = 60.0) -> dict[str, object]:
         """The first line whose `event` is `what`."""
         async with asyncio.timeout(within):
             while True:

@@ -19,7 +19,7 @@ const credentials = grpc.credentials.createInsecure();
 
 function call(client, method, request) {
   return new Promise((resolve, reject) => {
-    client[method](request, { deadline: Date.now() + 10_000 }, (error, response) => (error ? reject(error) : resolve(response)));
+    client[method](request, { deadline: Date.now() + 60_000 }, (error, response) => (error ? reject(error) : resolve(response)));
   });
 }
 
@@ -33,7 +33,7 @@ async function main() {
   });
   const { secrets } = await call(subscriptions, "GetSubscriptionSecret", { subscription_id: subscription.id });
 
-  const watch = deliveries.WatchDeliveries({ subscription_id: subscription.id }, { deadline: Date.now() + 15_000 });
+  const watch = deliveries.WatchDeliveries({ subscription_id: subscription.id }, { deadline: Date.now() + 60_000 });
   const change = await new Promise((resolve, reject) => {
     let eventId = null;
     watch.on("error", reject);

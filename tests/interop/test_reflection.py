@@ -30,7 +30,7 @@ class Stranger:
         call = self._channel.unary_unary(
             f"/{service}/{method}", request_serializer=ask.SerializeToString, response_deserializer=answer.FromString
         )
-        response = call(json_format.ParseDict(request, ask()), timeout=10.0)
+        response = call(json_format.ParseDict(request, ask()), timeout=60.0)
         told: dict[str, Any] = json_format.MessageToDict(response, preserving_proto_field_name=True)
         return told
 

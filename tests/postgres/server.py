@@ -170,7 +170,7 @@ class Server:
     @functools.cached_property
     def template(self) -> str:
         """A database with the schema in it, to copy."""
-        self.sql(f"CREATE DATABASE {TEMPLATE}")
+        self.sql(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)", f"CREATE DATABASE {TEMPLATE}")
 
         async def fill() -> None:
             store = PostgresStore(Address.parse(self.url(TEMPLATE)), SystemClock())

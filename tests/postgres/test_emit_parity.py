@@ -84,7 +84,7 @@ CASES: list[dict[str, Any]] = [
 
 @functools.cache
 def database() -> str:
-    return server().database()
+    return server().database(lasting=True)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from postgres.late import Late
 from postgres.server import Server
 from store.making import NOON, TENANT, Yard, make_event, outcome, route
 
-from hookline.store.postgres import PostgresStore
+from hookline.store.postgres import PostgresStore, reading
 from hookline.store.protocol import ClaimRequest, DeliveryFilter, EventFilter, OwnedLane
 
 
@@ -59,7 +59,10 @@ async def test_scan_and_changes_hold_back_what_is_newer_than_a_commit_of_ours_un
     assert change.delivery.id == work.delivery_id
 
 
-async def test_a_list_waits_for_commits_under_way_so_that_its_pages_miss_nothing(store: PostgresStore) -> None:
+async def test_a_list_waits_for_commits_under_way_so_that_its_pages_miss_nothing(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LONGEST_WAIT", 60.0)
     yard = await Yard.make(store)
     (older,) = await yard.emit()
     late, task, name = await begin_late(store, yard)

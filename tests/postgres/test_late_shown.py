@@ -15,7 +15,7 @@ import hookline
 from hookline import DeliveryState, EngineConfig, SubscriptionSpec
 from hookline.embedded import EmbeddedClient
 from hookline.model import ReplayState
-from hookline.store.postgres import PostgresStore
+from hookline.store.postgres import PostgresStore, reading
 
 CONFIG = EngineConfig(allow_http_loopback=True, grace=0.2, floor_poll=0.2)
 
@@ -66,8 +66,9 @@ async def test_an_event_that_commits_after_newer_ones_were_delivered_is_delivere
 
 
 async def test_a_list_that_was_begun_before_a_late_commit_shows_it_on_its_pages(
-    client: EmbeddedClient, emitter: EmbeddedClient
+    client: EmbeddedClient, emitter: EmbeddedClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reading, "LONGEST_WAIT", 60.0)
     await client.emit("older.one", {}, id="older")
     late, task = await begin_late(emitter)
     await client.emit("newer.one", {}, id="newer")

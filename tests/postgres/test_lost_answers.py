@@ -1,5 +1,6 @@
 """A connection that is lost while a statement is under way: what became of it is asked, and told rightly."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -31,11 +32,19 @@ async def far(request: pytest.FixtureRequest, shared: Server, database: str, pro
     await made.close()
 
 
+async def quiet(far: PostgresStore) -> None:
+    """Until nothing is on its way to other nodes, over the one connection: what is cut is to be what the test does next."""
+    sender = far._the.wakes._sender
+    if sender is not None:
+        await asyncio.wait([sender])
+
+
 @CUTS
 async def test_an_append_whose_answer_is_lost_is_not_a_duplicate_of_itself(far: PostgresStore, proxy: Proxy, when: Cut) -> None:
     yard = await Yard.make(far)
     revision = await yard.revision()
     event = make_event("mine", key="k")
+    await quiet(far)
     proxy.arm(EXECUTE, when)
     (answer,) = await far.append(yard.node, [route(event, yard.lanes, revision=revision)])
     assert proxy.cuts == 1
@@ -49,6 +58,7 @@ async def test_an_append_whose_answer_is_lost_is_not_a_duplicate_of_itself(far: 
 async def test_an_append_that_nobody_can_repeat_is_stored_once(far: PostgresStore, proxy: Proxy, when: Cut) -> None:
     yard = await Yard.make(far)
     revision = await yard.revision()
+    await quiet(far)
     proxy.arm(EXECUTE, when)
     batch = [route(make_event(), yard.lanes, revision=revision, digest=b"") for _ in range(3)]
     answers = await far.append(yard.node, batch)
@@ -62,6 +72,7 @@ async def test_an_append_that_nobody_can_repeat_is_stored_once(far: PostgresStor
 async def test_a_settle_whose_answer_is_lost_takes_effect_once(far: PostgresStore, proxy: Proxy, when: Cut, result: Result) -> None:
     yard = await Yard.make(far)
     work = await yard.work()
+    await quiet(far)
     proxy.arm(EXECUTE, when)
     due = NOON + SECOND if result is Result.WAIT else None
     assert await far.settle(yard.node, [outcome(work, result, due=due)]) == NOTHING
@@ -80,8 +91,10 @@ async def test_a_change_of_the_catalogue_whose_commit_is_not_answered_is_made_on
     proxy.arm(COMMIT, when)
     assert await far.add_subscription(make_subscription("s1"), owner=NOBODY) == "s1"
     assert proxy.cuts == 1
+    await quiet(far)
     proxy.arm(COMMIT, when)
     assert await far.put_event_type(make_event_type("a"), etag="")
+    assert proxy.cuts == 2
     assert await far.revisions() == {TENANT: 2}
 
 

@@ -197,12 +197,13 @@ async def test_nothing_is_passed_over_while_many_transactions_begin_and_end_betw
         store = PostgresStore(Address.parse(url), SystemClock(), floor=None)
         await store.open()
         (reader,) = await store.outboxes()
-        last = False
-        while not last:
+        while True:
             last = ended.is_set()
-            rows = (await reader.read(500)).rows
+            rows, more = await reader.read(500)
             found += [row.event.id for row in rows]
             await reader.remove(rows)
+            if last and not more:
+                break
         await store.close()
         return found
 

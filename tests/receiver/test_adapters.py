@@ -127,7 +127,7 @@ def serve(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 
 def send(origin: str, request: SignableRequest) -> httpx.Response:
-    return httpx.post(origin + PATH, headers=list(request.headers), content=request.body, timeout=30)
+    return httpx.post(origin + PATH, headers=list(request.headers), content=request.body, timeout=60)
 
 
 def test_a_framework_takes_an_event_once_and_gives_the_answers_of_the_table(serve: Callable[..., Any]) -> None:
@@ -155,7 +155,7 @@ def test_a_framework_takes_an_event_once_and_gives_the_answers_of_the_table(serv
         assert send(origin, STANDARD.signed(b"{}", id="b")).status_code == 400
         assert send(origin, STANDARD.signed(body, id="c", headers=FORM)).status_code == 415
         assert send(origin, STANDARD.signed(b'"' + b"x" * 10_000 + b'"', id="d")).status_code == 413
-        assert httpx.get(origin + PATH).status_code == 405
+        assert httpx.get(origin + PATH, timeout=60).status_code == 405
         assert send(origin, standard("nobody.asked")).status_code == 200
     assert len(taken) == 1
 
@@ -163,7 +163,7 @@ def test_a_framework_takes_an_event_once_and_gives_the_answers_of_the_table(serv
 @pytest.mark.parametrize("query", ["", "?a=b%20c&d=%41", "?x"])
 def test_a_framework_hands_on_the_url_that_was_called_and_signed(serve: Callable[..., Any], query: str) -> None:
     hubspot = sender("hubspot")
-    made = Receiver(hubspot.verifier())
+    made = Receiver(hubspot.verifier(), deadline=60)
     taken: list[str] = []
     made.default(lambda event: taken.append(event.id))
     with serve(made) as origin:
@@ -177,7 +177,7 @@ def test_a_framework_hands_on_the_url_that_was_called_and_signed(serve: Callable
 @pytest.mark.parametrize("name", ["hubspot", "twilio"])
 def test_a_framework_hands_on_a_path_beyond_ascii_as_it_was_called(serve: Callable[..., Any], name: str) -> None:
     signing = sender(name)
-    made = Receiver(signing.verifier())
+    made = Receiver(signing.verifier(), deadline=60)
     taken: list[str] = []
     made.default(lambda event: taken.append(event.id))
     form = {"body": b"MessageSid=1&MessageStatus=sent", "headers": FORM}
@@ -203,7 +203,7 @@ def raw_post(url: str, request: SignableRequest) -> int:
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=30)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     connection.request("POST", url.partition(parts.netloc)[2], body=request.body, headers=dict(request.headers))
     status = connection.getresponse().status
     connection.close()
@@ -257,5 +257,5 @@ def test_a_body_in_chunks_without_a_length_is_bounded_too(serve: Callable[..., A
         yield from [good.body] if times == 1 else [b"x" * 500] * times
 
     with serve(made) as origin:
-        assert httpx.post(origin + PATH, headers=list(good.headers), content=chunks(1)).status_code == 200
-        assert httpx.post(origin + PATH, headers=list(JSON), content=chunks(5)).status_code == 413
+        assert httpx.post(origin + PATH, headers=list(good.headers), content=chunks(1), timeout=60).status_code == 200
+        assert httpx.post(origin + PATH, headers=list(JSON), content=chunks(5), timeout=60).status_code == 413

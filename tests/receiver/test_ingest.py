@@ -29,7 +29,7 @@ async def listed(client: hookline.Client) -> list[Any]:
 
 async def test_three_platforms_become_one_stream(client: hookline.Client) -> None:
     stripe, github, segment = sender("stripe"), sender("github"), sender("segment")
-    receivers = {f"/{each.name}": Receiver(each.verifier()) for each in (stripe, github, segment)}
+    receivers = {f"/{each.name}": Receiver(each.verifier(), deadline=60) for each in (stripe, github, segment)}
     for receiver in receivers.values():
         receiver.default(forward_to(client))
     sent = {
@@ -60,7 +60,7 @@ async def test_receivers_without_a_memory_of_their_own_forward_an_event_once_all
         return hubspot.signed(text([{"eventId": 7, "subscriptionType": "contact.creation", "attemptNumber": number}]))
 
     async def process(number: int) -> int:
-        receiver = Receiver(hubspot.verifier())
+        receiver = Receiver(hubspot.verifier(), deadline=60)
         receiver.default(forward_to(client))
         async with client_of(WebhookApp(receiver)) as browser:
             return int((await post(browser, attempt(number))).status_code)
@@ -71,7 +71,7 @@ async def test_receivers_without_a_memory_of_their_own_forward_an_event_once_all
 
 async def test_what_hookline_cannot_take_is_malformed(client: hookline.Client) -> None:
     twilio = sender("twilio")
-    receiver = Receiver(twilio.verifier())
+    receiver = Receiver(twilio.verifier(), deadline=60)
     receiver.default(forward_to(client, normalise=lambda event: EventSpec(type="no type", data=event.data)))
     async with client_of(WebhookApp(receiver)) as browser:
         assert (await post(browser, twilio.signed(b"MessageSid=SM1", headers=FORM))).status_code == 400

@@ -27,5 +27,5 @@ async def server(embedded: Client) -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[Client]:
-    async with RemoteClient(server.address, timeout=10.0) as client:
+    async with RemoteClient(server.address, timeout=60.0) as client:
         yield client

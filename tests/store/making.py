@@ -34,7 +34,8 @@ from hookline.store.protocol import (
 )
 
 TENANT = "acme"
-NOON = 1_800_000_000_000_000
+NOON = 4_000_003_200_000_000
+"""Eight in the morning of the 2nd of October 2096, which is no day near the one on which the tests run."""
 SECOND = 1_000_000
 _numbers = count(1)
 

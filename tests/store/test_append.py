@@ -120,9 +120,9 @@ async def test_the_owner_of_a_lane_is_woken_by_what_others_append(store: Store) 
     store.listen(yard.node, heard.put_nowait)
     await yard.append(make_event())  # by the owner itself: nothing to say
     await store.append(NOBODY, [route(make_event(), yard.lanes, revision=await yard.revision())])
-    wake = await asyncio.wait_for(heard.get(), 5)
+    wake = await asyncio.wait_for(heard.get(), 60)
     while wake.kind is not WakeKind.LANES:
-        wake = await asyncio.wait_for(heard.get(), 5)
+        wake = await asyncio.wait_for(heard.get(), 60)
     assert wake == Wake(WakeKind.LANES, (yard.key,))
     assert heard.empty()
 

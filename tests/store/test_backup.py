@@ -35,6 +35,8 @@ async def test_what_was_acknowledged_before_a_backup_began_is_in_it(tmp_path: Pa
         await client.subscriptions.create(SubscriptionSpec(url="https://example.com/"))
         emitting = [asyncio.ensure_future(emit(name)) for name in range(EMITTERS)]
         await enough.wait()
+        while not (await client.deliveries.stats()).delivered:  # noqa: ASYNC110  # there is no event of it here
+            await asyncio.sleep(0.01)
         other = SqliteStore(file, SystemClock())  # as `hookline backup` does, beside the process that writes
         await other.open()
         before = frozenset(acknowledged)

@@ -57,8 +57,10 @@ async def test_what_was_read_is_shared_while_it_is_held_and_gone_after(store: St
     assert (await store.catalogue(TENANT)).subscriptions[1] is stays
     held = ref(former)
     del former
-    gc.collect()
-    assert held() is None
+    async with asyncio.timeout(60):
+        while held() is not None:  # the thread that read it may not have let go of it yet
+            gc.collect()
+            await asyncio.sleep(0.01)
 
 
 async def test_writes_wake_every_node(store: Store) -> None:
@@ -71,7 +73,7 @@ async def test_writes_wake_every_node(store: Store) -> None:
     await store.put_event_type(make_event_type("a"), etag=None)
     wakes = []
     while len(wakes) < 2:
-        wake = await asyncio.wait_for(heard.get(), 5)
+        wake = await asyncio.wait_for(heard.get(), 60)
         wakes += [wake] if wake.kind is WakeKind.CATALOGUE else []
     assert wakes == [Wake(WakeKind.CATALOGUE, (LaneKey(TENANT, ""),))] * 2
 

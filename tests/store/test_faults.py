@@ -213,7 +213,7 @@ async def test_all_who_wait_for_a_locked_file_are_answered_after_one_wait(
     class Counting(sqlite3.Connection):
         def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:  # type: ignore[override]  # as far as it is used
             if sql == "BEGIN IMMEDIATE":
-                assert queued.wait(10)
+                assert queued.wait(60)
                 waits.append(sql)
             return super().execute(sql, *parameters)
 

@@ -123,7 +123,7 @@ async def test_four_processes_open_a_new_file_and_hammer_it_and_nobody_sees_a_lo
     names = ["one", "two", "three", "four"]
     running = [start(HAMMER, path, name, EACH) for name in names]
     for process in running:
-        _, errors = await asyncio.to_thread(process.communicate, timeout=60)
+        _, errors = await asyncio.to_thread(process.communicate, timeout=100)
         assert (process.returncode, errors) == (0, "")
     store = SqliteStore(path, SystemClock())
     await store.open()
@@ -175,7 +175,7 @@ async def test_an_append_in_another_process_wakes_the_owner_through_its_socket(f
         wake = await asyncio.wait_for(heard.get(), 30)
     assert wake == Wake(WakeKind.LANES, (yard.key,))
     assert [work.event.id for work in await yard.claim()] == ["elsewhere"]
-    _, errors = await asyncio.to_thread(process.communicate, timeout=30)
+    _, errors = await asyncio.to_thread(process.communicate, timeout=60)
     assert errors == ""
 
 
@@ -202,7 +202,7 @@ async def test_what_another_process_emits_is_delivered_by_its_wake_and_not_by_lo
         await anext(changes)  # what the subscription itself has set going is over
         process = start(EMIT_TO_ALL, path)
         await asyncio.wait_for(arrived.wait(), 60)
-        _, errors = await asyncio.to_thread(process.communicate, timeout=30)
+        _, errors = await asyncio.to_thread(process.communicate, timeout=60)
         assert errors == ""
 
 
@@ -219,7 +219,7 @@ async def test_a_lost_wake_is_made_up_for_by_looking(tmp_path: Path) -> None:
     while not heard.empty():
         heard.get_nowait()
     await other.append(NOBODY, [route(make_event(), revision=0)])
-    assert await asyncio.wait_for(heard.get(), 5) == Wake(WakeKind.LOOK)
+    assert await asyncio.wait_for(heard.get(), 60) == Wake(WakeKind.LOOK)
     await one.close()
     await other.close()
 
@@ -247,7 +247,7 @@ async def test_a_socket_whose_path_would_be_too_long_is_bound_elsewhere(tmp_path
     wake = await asyncio.wait_for(heard.get(), 30)
     while wake.kind is not WakeKind.LANES:
         wake = await asyncio.wait_for(heard.get(), 30)
-    await asyncio.to_thread(process.communicate, timeout=30)
+    await asyncio.to_thread(process.communicate, timeout=60)
     address = Path(store._ears[yard.node].address)
     await store.leave(yard.node)
     assert not await asyncio.to_thread(address.parent.exists)

@@ -287,14 +287,15 @@ async def test_the_owner_is_told_what_to_forget(store: Store) -> None:
     await store.settle(yard.node, [outcome(moved, Result.WAIT, due=NOON + SECOND)])
     heard: asyncio.Queue[Wake] = asyncio.Queue()
     store.listen(yard.node, heard.put_nowait)
+    await asyncio.sleep(0)  # what was said before is heard first
     await store.cancel(TENANT, cancelled.delivery_id, reason="", at=NOON)
-    wakes = [await asyncio.wait_for(heard.get(), 5)]
+    wakes = [await asyncio.wait_for(heard.get(), 60)]
     while wakes[-1].kind is not WakeKind.FORGET:
-        wakes.append(await asyncio.wait_for(heard.get(), 5))
+        wakes.append(await asyncio.wait_for(heard.get(), 60))
     assert wakes[-1] == Wake(WakeKind.FORGET, (yard.key,), (cancelled.delivery_id,))
     await store.requeue(TENANT, moved.delivery_id, at=NOON)
-    assert await asyncio.wait_for(heard.get(), 5) == Wake(WakeKind.FORGET, (yard.key,), (moved.delivery_id,))
-    assert await asyncio.wait_for(heard.get(), 5) == Wake(WakeKind.LANES, (yard.key,))
+    assert await asyncio.wait_for(heard.get(), 60) == Wake(WakeKind.FORGET, (yard.key,), (moved.delivery_id,))
+    assert await asyncio.wait_for(heard.get(), 60) == Wake(WakeKind.LANES, (yard.key,))
 
 
 async def test_appends_and_settles_side_by_side_keep_the_books(store: Store) -> None:

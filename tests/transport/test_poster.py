@@ -100,7 +100,7 @@ async def test_a_mock_transport_sees_the_request_and_its_answer_comes_back():
         return httpx.Response(503, headers={"Retry-After": "3"}, content=request.content * 2)
 
     poster = Poster(httpx.MockTransport(handle), user_agent="x")
-    answer = await poster.post("https://receiver.example/a%41b?x=%2f", [("Webhook-Id", "msg_1")], b"ab", timeout=5)
+    answer = await poster.post("https://receiver.example/a%41b?x=%2f", [("Webhook-Id", "msg_1")], b"ab", timeout=60)
     assert (answer.status, answer.error, answer.detail, answer.body, answer.address) == (503, None, "", b"abab", "")
     assert answer.headers["retry-after"] == "3"
 
@@ -110,7 +110,7 @@ async def test_an_asgi_application_can_be_the_receiver():
         return Response(await request.body() + b"!", 201)
 
     app = Starlette(routes=[Route("/hook", hook, methods=["POST"])])
-    answer = await Poster(httpx.ASGITransport(app), user_agent="x").post(URL, [], b"hi", timeout=5)
+    answer = await Poster(httpx.ASGITransport(app), user_agent="x").post(URL, [], b"hi", timeout=60)
     assert (answer.status, answer.body, answer.error) == (201, b"hi!", None)
 
 
@@ -118,7 +118,7 @@ async def test_a_body_is_cut_and_not_decompressed_whatever_the_transport():
     def handle(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"x" * 100_000))
 
-    answer = await Poster(httpx.MockTransport(handle), user_agent="x").post(URL, [], b"", timeout=5)
+    answer = await Poster(httpx.MockTransport(handle), user_agent="x").post(URL, [], b"", timeout=60)
     assert (answer.error, answer.body) == (None, b"x" * LONGEST_BODY)
 
 
@@ -152,7 +152,7 @@ async def test_whatever_a_transport_raises_is_an_answer(error: Exception, expect
         raise error
 
     with caplog.at_level(logging.ERROR):
-        answer = await Poster(httpx.MockTransport(handle), user_agent="x").post(URL, [], b"", timeout=5)
+        answer = await Poster(httpx.MockTransport(handle), user_agent="x").post(URL, [], b"", timeout=60)
     assert (answer.status, answer.error) == (0, expected)
     assert answer.detail
     assert "secret" not in answer.detail

@@ -106,9 +106,9 @@ async def test_a_request_that_found_none_in_its_time_was_not_made_and_says_why(p
 async def test_a_request_with_a_connection_needs_no_descriptor(poster: Poster, shortage: Shortage) -> None:
     async with receiver(answering) as server:
         shortage.lasts = False
-        await poster.post(f"http://{server.address}/", [], b"x", timeout=10)
+        await poster.post(f"http://{server.address}/", [], b"x", timeout=60)
         shortage.lasts = True
-        answer = await poster.post(f"http://{server.address}/", [], b"x", timeout=10)
+        answer = await poster.post(f"http://{server.address}/", [], b"x", timeout=60)
         assert (answer.status, server.connections) == (200, 1)
 
 
@@ -124,7 +124,7 @@ async def test_a_certificate_is_made_ready_only_when_the_authorities_can_be_read
         url = f"http://{server.address}/"
         assert (await poster.post(url, [], b"x", timeout=0.1, certificate=certificate)).unmade
         shortage.lasts = False
-        assert (await poster.post(url, [], b"x", timeout=10, certificate=certificate)).status == 200
+        assert (await poster.post(url, [], b"x", timeout=60, certificate=certificate)).status == 200
 
 
 async def test_a_transport_that_is_closed_lets_go_who_waits(transport: AiohttpTransport, shortage: Shortage) -> None:

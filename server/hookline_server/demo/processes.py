@@ -14,7 +14,8 @@ from hookline.errors import HooklineError
 
 READY_WITHIN: Final = 30.0
 """Seconds for a process to say that it is ready."""
-END_WITHIN: Final = 10.0
+END_WITHIN: Final = 60.0
+"""Seconds for a process to end: the server drains for ten, and settles what was on the wire."""
 LOOK: Final = 0.02
 
 

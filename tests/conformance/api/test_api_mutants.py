@@ -23,7 +23,7 @@ async def address() -> AsyncIterator[str]:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.breaks} {mutant.name}")
 async def test_a_server_is_found_by_the_requirement_it_breaks(mutant: Mutant, address: str) -> None:
     async with proxy(address, mutant) as broken:
-        report = await run(ApiTarget(broken, patience=2.0), Options(only=frozenset({mutant.breaks})))
+        report = await run(ApiTarget(broken, patience=10.0), Options(only=frozenset({mutant.breaks})))
     assert report.no_verdict == ""
     (verdict,) = report.verdicts
     assert verdict.status is Status.FAILED, verdict.detail

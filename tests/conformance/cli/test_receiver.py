@@ -2,12 +2,12 @@
 
 import json
 import shlex
-import socket
 import sys
 from xml.etree import ElementTree as ET
 
 import pytest
 from conformance.cli.receiving import SECRET, receiving
+from ports import lasting_port
 
 from hookline_conformance.cli import main
 
@@ -99,8 +99,7 @@ def test_effects_can_be_read_by_a_command(capsys):
 
 
 def test_a_target_that_does_not_answer_is_one_line_and_no_verdict(capsys):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = lasting_port()
     assert receiver(f"http://127.0.0.1:{port}/hooks") == 2
     assert "does not answer" in one_line(capsys)
 

@@ -1,8 +1,7 @@
 """`hookline-conformance sender` and `api`: what ends them without a verdict."""
 
-import socket
-
 import pytest
+from ports import lasting_port
 
 from hookline_conformance.cli import main
 
@@ -55,15 +54,13 @@ def test_an_option_that_cannot_be_used_is_one_line_and_no_verdict(words, said, c
 
 @pytest.mark.parametrize("words", [["sender", "--hookline"], ["sender", "--bridge"], ["api", "--hookline"]], ids=" ".join)
 def test_what_does_not_answer_is_one_line_and_no_verdict(words, capsys):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = lasting_port()
     assert main([*words, f"127.0.0.1:{port}", "--quick"]) == 2
     assert f"127.0.0.1:{port}" in one_line(capsys)
 
 
 def test_a_token_is_shown_nowhere(monkeypatch, capsys):
     monkeypatch.setenv("HOOKLINE_CONFORMANCE_TOKEN", "tok_f00dcafe")
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = lasting_port()
     assert main(["api", "--hookline", f"127.0.0.1:{port}"]) == 2
     assert "tok_f00dcafe" not in one_line(capsys)

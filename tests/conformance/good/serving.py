@@ -19,11 +19,13 @@ WSGI = (
     "40",
     "--log-level",
     "error",
+    "--keep-alive",
+    "60",
     "--bind",
     "fd://{fd}",
     "{app}:app",
 )
-ASGI = ("-m", "uvicorn", "--log-level", "error", "--no-access-log", "--fd", "{fd}", "{app}:app")
+ASGI = ("-m", "uvicorn", "--log-level", "error", "--no-access-log", "--timeout-keep-alive", "60", "--fd", "{fd}", "{app}:app")
 NODE = ("{app}.cjs", "{fd}")
 COMPILED = ("{fd}",)
 MODULES = HERE.parent.parent / "interop"

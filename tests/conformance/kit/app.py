@@ -32,6 +32,7 @@ receiver = Receiver(
     transactions=SqliteTransactions(LEDGER),
     inbox=SqliteInbox(FOLDER / "inbox.db") if os.environ["KEEPING"] == "inbox" else None,
     max_body=LARGEST_BODY,
+    deadline=60,
 )
 
 

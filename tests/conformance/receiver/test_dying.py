@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conformance.mutants.receivers.http_server import HttpServer, Refused, Request
 from conformance.mutants.receivers.reference import SECRETS, Standard
+from ports import lasting_port
 
 from hookline_conformance import Mode, Options, Report, Status, run
 from hookline_conformance.receiver import ReceiverTarget, UrlProbe
@@ -21,7 +22,7 @@ class Process:
     """The receiver of dying.py, on one port whenever it is started."""
 
     def __init__(self) -> None:
-        self.port = 0
+        self.port = lasting_port()
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -105,13 +106,17 @@ class Hanging(Standard):
         try:
             return await HttpServer.read(self, reader, writer)
         except Refused as refusal:
-            self.__dict__["stopped"] = refusal.status == 431
+            if refusal.status == 431:
+                self.__dict__["stopped"] = True
+                self.stops()
             raise
+
+    def stops(self) -> None:
+        """It has begun to hang."""
 
 
 async def test_a_receiver_that_hangs_fails_and_keeps_its_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hookline_conformance.receiver.target._REVIVAL_SECONDS", 0.3)
-    monkeypatch.setattr("hookline_conformance.receiver.effects._SECONDS", 0.5)
     receiver = Hanging()
     await receiver.start()
     try:
@@ -120,8 +125,14 @@ async def test_a_receiver_that_hangs_fails_and_keeps_its_verdicts(monkeypatch: p
             scheme=scheme_named("standard"),
             secrets=SECRETS,
             effects=UrlProbe(f"http://127.0.0.1:{receiver.port}/effects"),
-            deadline=0.5,
+            deadline=60.0,
         )
+
+        def hurry() -> None:  # from here on it is waited for in vain
+            target.deadline = 0.5
+            monkeypatch.setattr("hookline_conformance.receiver.effects._SECONDS", 0.5)
+
+        monkeypatch.setattr(Hanging, "stops", staticmethod(hurry))
         report = await run(target, Options(mode=Mode.QUICK, only=frozenset({"HDR-001", "SAF-005", "SAF-014"})))
     finally:
         await receiver.stop()

@@ -1,9 +1,8 @@
 """A target or a probe that cannot be judged by gets a clear line and no verdict."""
 
-import socket
-
 import pytest
 from conformance.mutants.receivers.reference import SECRETS, Standard
+from ports import lasting_port
 
 from hookline_conformance import Mode, Options, Report, run
 from hookline_conformance.receiver import CallableProbe, CommandProbe, EffectsProbe, ReceiverTarget, UrlProbe
@@ -26,12 +25,6 @@ async def report_with(probe: EffectsProbe | None = None, *, url: str = "", resta
         await receiver.stop()
 
 
-def unused_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
 def assert_no_verdict(report: Report, *words: str) -> None:
     assert report.exit_code == 2
     assert report.verdicts == ()
@@ -41,7 +34,7 @@ def assert_no_verdict(report: Report, *words: str) -> None:
 
 
 async def test_a_target_that_does_not_answer() -> None:
-    url = f"http://127.0.0.1:{unused_port()}/hooks"
+    url = f"http://127.0.0.1:{lasting_port()}/hooks"
     assert_no_verdict(await report_with(url=url), url, "does not answer")
 
 
@@ -50,7 +43,7 @@ async def test_a_target_elsewhere_needs_an_explicit_word() -> None:
 
 
 async def test_a_probe_that_does_not_answer() -> None:
-    assert_no_verdict(await report_with(UrlProbe(f"http://127.0.0.1:{unused_port()}/effects")), "probe", "does not answer")
+    assert_no_verdict(await report_with(UrlProbe(f"http://127.0.0.1:{lasting_port()}/effects")), "probe", "does not answer")
 
 
 def fails() -> dict[str, object]:

@@ -91,7 +91,7 @@ class Asynchronous(Standard):
         asyncio.get_running_loop().call_later(0.2, super().effect, event_id)
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(600)
 async def test_a_receiver_whose_effects_all_come_late_passes_everything_in_time() -> None:
     report = await judge(Asynchronous())
     assert report.no_verdict == ""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from conformance.mutants.senders.making import make, mutants
 from conformance.sender.bridge import Bridge, serving
 
@@ -33,7 +34,7 @@ async def test_a_mutant_is_killed_through_a_bridge() -> None:
     assert report.exit_code == 1
 
 
-async def test_what_a_bridge_does_not_name_is_unsupported_and_never_called() -> None:
+async def test_what_a_bridge_does_not_name_is_unsupported_and_never_called(monkeypatch: pytest.MonkeyPatch) -> None:
     class Bare(Bridge):
         async def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
             answer = await super().Describe(request, context)
@@ -47,6 +48,8 @@ async def test_what_a_bridge_does_not_name_is_unsupported_and_never_called() -> 
         PauseTarget = RotateSecret = UpdateTarget = Attempts = Restart
 
     adapter = make()
+    # Checks of a timeout that cannot be set wait for as long as it is.
+    monkeypatch.setitem(type(adapter).attempt.__globals__, "TIMEOUT", 3.0)  # type: ignore[attr-defined]  # the reference's
     async with serving(Bare(adapter)) as address:
         report = await run(SenderTarget(BridgeAdapter(address), name="bridge", patience=3.0), Options())
     await adapter.close()

@@ -12,6 +12,7 @@ from hookline_conformance.sender.endpoint import Request
 from hookline_conformance.sender.model import Event, Model
 from hookline_conformance.verdict import Status
 
+pytestmark = pytest.mark.timeout(300)  # searches may take a while on a busy machine
 KILLED = (
     "queue-in-memory",
     "retries-at-once",

@@ -11,6 +11,7 @@ from hookline_conformance.runner import Options, run
 from hookline_conformance.sender import SenderTarget
 from hookline_conformance.verdict import Status
 
+pytestmark = pytest.mark.timeout(300)  # searches may take a while on a busy machine
 ALL = mutants()
 SEARCHED = {"EMI-104"}
 """What one search finds depends on luck, and on the modules that happen to be loaded: a few are made."""

@@ -9,7 +9,7 @@ from server.faults.site import PATIENCE, Site, account, serving, taking
 
 from hookline.model import Ordering
 
-TTL = {"LEASE_TTL": "1.5"}
+TTL = {"LEASE_TTL": "5"}
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 
@@ -22,7 +22,7 @@ async def test_the_other_server_takes_over_in_order_and_the_late_outcome_changes
         await stop(sleeper.pid, file=tmp_path / "hookline.db")
         try:
             async with serving(tmp_path, environment=TTL) as other:
-                await other.said("has not beaten for 1.5 s; its lanes are taken over")
+                await other.said("has not beaten for 5 s; its lanes are taken over")
                 await until(lambda: taker.arrived == [first, first], within=PATIENCE)
                 other.acknowledged |= sleeper.acknowledged
                 taker.open.set()  # both requests for the first are answered, and the rest follow it

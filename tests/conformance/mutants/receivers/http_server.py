@@ -73,7 +73,7 @@ class HttpServer:
             await self.write(writer, refusal.status, str(refusal).encode(), keep=False)
             # Read on for a while: closing over unread bytes would reset the connection and lose the answer.
             with suppress(TimeoutError):
-                async with asyncio.timeout(2.0):
+                async with asyncio.timeout(20.0):
                     while await reader.read(65536):
                         pass
             return False

@@ -8,7 +8,7 @@ from hookline_conformance.schemes import scheme_named
 
 
 async def judge(
-    receiver: Receiver, *, only: frozenset[str] = frozenset(), mode: Mode = Mode.QUICK, seed: int = 0, deadline: float = 5.0
+    receiver: Receiver, *, only: frozenset[str] = frozenset(), mode: Mode = Mode.QUICK, seed: int = 0, deadline: float = 60.0
 ) -> Report:
     await receiver.start()
     try:
