@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar, cast
 
 from hookline.errors import Unavailable
 
@@ -51,14 +51,16 @@ class Group(Generic[T, R]):
 
     def _start(self) -> None:
         if len(self._tasks) < self._flights:
-            task = asyncio.create_task(self._run(), name="hookline-commit")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.add(asyncio.create_task(self._run(), name="hookline-commit"))
 
     async def _run(self) -> None:
-        await asyncio.sleep(0)  # whoever is about to submit may come along
-        while self._waiting:
-            await self._fly(self._next())
+        try:
+            await asyncio.sleep(0)  # whoever is about to submit may come along
+            while self._waiting:
+                await self._fly(self._next())
+        finally:
+            # Here, and not once it is done: whoever was answered last may submit again before that is noticed.
+            self._tasks.discard(cast(asyncio.Task[None], asyncio.current_task()))
 
     def _next(self) -> list[_Entry[T, R]]:
         first = self._waiting.popleft()
