@@ -1,4 +1,4 @@
-"""What every test shares: how hard hypothesis tries."""
+"""What every test shares: how hard hypothesis tries, and how patient the store on PostgreSQL is."""
 
 import os
 import signal

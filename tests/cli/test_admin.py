@@ -72,7 +72,7 @@ def test_version(hookline) -> None:
         (("deliveries", "list", "--limit", "0"), 2, "--limit"),
         (("subscriptions", "show"), 2, "SUBSCRIPTION"),
         (("stats", "--ca", "/nowhere.pem"), 2, "/nowhere.pem"),
-        (("stats", "--server", "127.0.0.1:1", "--timeout", "2"), 5, "127.0.0.1:1"),
+        (("subscriptions", "test", "sub_none", "--server", "127.0.0.1:1"), 5, "127.0.0.1:1"),
         (("stats", "--tenant", "Not A Tenant"), 2, "tenant"),
         (("deliveries", "list", "--page-token", "x"), 2, "page_token"),
     ],

@@ -151,7 +151,7 @@ def test_tail_goes_on_when_the_server_is_back_and_ends_with_ctrl_c(hookline, tmp
         tail.send_signal(signal.SIGINT)
         _, err = tail.communicate(timeout=60)
         assert tail.returncode == 130
-        assert len(err.splitlines()) <= 2  # that it was away; and before that, if the machine stood still as it began
+        assert len(err.splitlines()) <= 2  # one that it was away; and one before, if it stood still meanwhile
     finally:
         if tail is not None:
             tail.kill()

@@ -15,6 +15,8 @@ from hookline_server.demo.processes import Child, serving_address
 
 from .conftest import eventually, process
 
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture
 def stdin(monkeypatch):

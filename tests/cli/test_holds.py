@@ -19,6 +19,8 @@ from hookline_server.demo.processes import Child, receiving_url
 
 from .conftest import SECRET, Ran, eventually
 
+pytestmark = pytest.mark.timeout(400)
+
 Command = Callable[..., Ran]
 
 

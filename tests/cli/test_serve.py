@@ -182,24 +182,25 @@ def test_settings_that_are_not_right_are_one_line(tmp_path, capfd) -> None:
 
 
 def test_a_second_signal_ends_at_once(tmp_path, monkeypatch) -> None:
-    hanging = Child(tmp_path, "hanging", "receive", "--json", "--port", "0", "--delay", "30")
+    hanging = Child(tmp_path, "hanging", "receive", "--json", "--port", "0", "--delay", "300")
     from hookline_server.demo.processes import receiving_url
 
     url = asyncio.run(hanging.ready(receiving_url))
-    running = process("serve", "--dev", "--port", "0", "--log-format", "json", "--data-dir", str(tmp_path / "data"))
+    data = ("--data-dir", str(tmp_path / "data"))
+    running = process("serve", "--dev", "--port", "0", "--log-format", "json", "--drain-grace", "300", *data)
     try:
         assert running.stderr is not None
         address = serving_address(running.stderr.readline().decode())
         assert address
         monkeypatch.setenv("HOOKLINE_SERVER", address)
-        assert run(["subscriptions", "create", url]) == 0
+        assert run(["subscriptions", "create", url, "--attempt-timeout", "60s"]) == 0
         assert run(["emit", "a.b", "-d", "{}", "--id", "hanging-one"]) == 0
         eventually(lambda: "hanging-one" in hanging.out.read_text())
         running.send_signal(signal.SIGTERM)
         while b"draining" not in (line := running.stderr.readline()):
             assert line, "it ended without draining"
         running.send_signal(signal.SIGTERM)
-        assert running.wait(60) == 130
+        assert running.wait(40) == 130
     finally:
         running.kill()
         hanging.kill()
@@ -211,7 +212,7 @@ def test_the_receiver_refuses_what_is_not_signed(site, capfd) -> None:
     assert httpx.post(site.url, json={"type": "forged.event"}, timeout=60.0).status_code == 401
     records = [json.loads(line) for line in site.received.read_text().splitlines()]
     (record,) = [record for record in records if record["event_type"] == "forged.event"]
-    assert (record["verified"], record["answer"], record["event_type"]) == (False, "refused", "forged.event")
+    assert (record["verified"], record["answer"]) == (False, "refused")
     assert run(["receive", "--port", site.url.rstrip("/").rpartition(":")[2]]) == 1
     assert "cannot listen" in capfd.readouterr().err
 

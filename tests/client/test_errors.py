@@ -132,7 +132,7 @@ async def test_a_closed_client_says_so(client: Client) -> None:
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
-    # A call that is not repeated until its time is over: the first answer is what is judged, whenever it comes.
+    # A call that is never repeated: its first answer is judged, whenever it comes.
     async with hookline.connect("127.0.0.1:1", timeout=60.0) as client:
         with pytest.raises(Unavailable):
             await client.subscriptions.test("sub_none")

@@ -21,7 +21,7 @@ WORKERS = 4
 REQUESTS = 200
 AT_ONCE = 16
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+pytestmark = [pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ async def test_no_event_of_a_flask_application_under_gunicorn_is_lost(
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        acknowledged, processes = await _emit(socket)
+        acknowledged = await _emit(socket)
         await arrived(receiver, acknowledged)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -128,11 +128,10 @@ async def test_no_event_of_a_flask_application_under_gunicorn_is_lost(
     assert process.returncode == 0, errors.decode()
     assert b"Traceback" not in errors, errors.decode()
     assert len(acknowledged) >= REQUESTS
-    assert len(processes) > 1
 
 
-async def _emit(socket: Path) -> tuple[set[str], set[int]]:
-    """Post every event; the ids that were acknowledged, and the processes that did so."""
+async def _emit(socket: Path) -> set[str]:
+    """Post every event, to more than one process; the ids that were acknowledged."""
     room = asyncio.Semaphore(AT_ONCE)
     # A connection each, so that the workers share them.
     connector = aiohttp.UnixConnector(str(socket), force_close=True)
@@ -150,9 +149,10 @@ async def _emit(socket: Path) -> tuple[set[str], set[int]]:
                 return answer["id"], answer["process"]
 
         answers = await asyncio.gather(*(one(index) for index in range(REQUESTS)))
-        while len({process for _, process in answers}) < 2:  # one may have taken all while the others stood still
-            answers.append(await one(len(answers)))
-    return {event_id for event_id, _ in answers}, {process for _, process in answers}
+        async with asyncio.timeout(60):
+            while len({process for _, process in answers}) < 2:  # one may have taken all while the others stood still
+                answers.append(await one(len(answers)))
+    return {event_id for event_id, _ in answers}
 
 
 async def _answers(session: aiohttp.ClientSession) -> set[str]:

@@ -142,7 +142,7 @@ async def test_both_secrets_sign_while_a_rotation_overlaps(
     (request,) = await receiver.wait()
     assert request.verified(old.value) == request.verified(new.value)
     last = await client.subscriptions.rotate_secret(subscription.id, overlap=0.0, secret=generate_secret("standard"))
-    # The clock by which is signed may be behind by what is not known of PostgreSQL's.
+    # What is known of PostgreSQL's clock, by which requests are signed, may be a little behind it.
     await asyncio.sleep(max(0.0, -(await door.run(door.core.engine())).store.clock_offset))
     await client.emit("b", {})
     *_, request = await receiver.wait(2)

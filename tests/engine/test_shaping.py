@@ -177,7 +177,7 @@ async def test_whatever_an_expression_does_it_ends_and_the_next_one_is_evaluated
     try:
         with suppress(ShapingError):
             await evaluators.perform(("t", "s"), "filter", (source,), of(HEAVY), patience=60.0)
-        evaluators._deadline = 60.0  # this one is only to be done
+        evaluators._deadline = 60.0  # this one only has to succeed
         assert (await evaluators.perform(("t", "s"), "filter", ("event.data == 1",), of(b"1"), patience=60.0)).admitted
         assert evaluators.started <= 2
     finally:

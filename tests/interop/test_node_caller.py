@@ -27,7 +27,7 @@ async def test_a_node_script_with_the_proto_files_subscribes_emits_and_watches_t
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(110):
         said, complaint = await process.communicate()
     assert process.returncode == 0, complaint.decode()
     answer = json.loads(said)

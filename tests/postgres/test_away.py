@@ -64,10 +64,11 @@ def retry_info(error: aio.AioRpcError) -> RetryInfo:
 
 async def refusal(hasty: hookline.Client) -> None:
     """A call, again if its last try was slower than the time that was left."""
-    while True:
-        with contextlib.suppress(DeadlineExceeded):
-            await hasty.deliveries.stats()
-            return
+    async with asyncio.timeout(100):
+        while True:
+            with contextlib.suppress(DeadlineExceeded):
+                await hasty.deliveries.stats()
+                return
 
 
 async def nothing_pending(client: hookline.Client) -> bool:

@@ -50,6 +50,22 @@ async def test_what_is_submitted_during_a_flush_goes_into_the_next_one_and_a_fau
     assert flushed == [[1], [2, 3, 13, 4], [2, 3], [13], [4]]
 
 
+async def test_a_commit_that_is_cancelled_before_it_begins_leaves_room_for_another() -> None:
+    async def flush(node: int, items: Sequence[int]) -> Sequence[int]:
+        return [10 * item for item in items]
+
+    group = Group(flush, part, flights=1)
+    waiting = asyncio.create_task(group.submit(1, [1]))
+    await asyncio.sleep(0)  # it is submitted, and its commit about to begin
+    (commit,) = group._tasks
+    commit.cancel()
+    await asyncio.wait([commit])
+    async with asyncio.timeout(60):
+        assert await group.submit(1, [2]) == [20]
+        assert await waiting == [10]
+        await group.drain()
+
+
 async def test_a_store_that_is_away_is_away_for_all_of_a_flush() -> None:
     flushes = 0
 

@@ -34,8 +34,8 @@ from hookline.store.protocol import (
 )
 
 TENANT = "acme"
-NOON = 4_000_003_200_000_000
-"""Eight in the morning of the 2nd of October 2096, which is no day near the one on which the tests run."""
+NOON = 4_000_017_600_000_000
+"""Noon of the 2nd of October 2096, which is no day near the one on which the tests run."""
 SECOND = 1_000_000
 _numbers = count(1)
 

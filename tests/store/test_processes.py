@@ -23,7 +23,10 @@ from hookline.model import SubscriptionSpec
 from hookline.store import SqliteStore
 from hookline.store.protocol import NOBODY, Accepted, ClaimRequest, EventFilter, LaneKey, OwnedLane, Wake, WakeKind
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork, signals and Unix sockets")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="fork, signals and Unix sockets"),
+    pytest.mark.timeout(500),
+]
 
 EACH = 150
 HOUR = 3600.0

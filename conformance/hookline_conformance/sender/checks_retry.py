@@ -312,7 +312,7 @@ async def what_was_delivered_stays_delivered(target: SenderTarget) -> None:
 @in_time
 async def refused_connections_are_retried(target: SenderTarget) -> None:
     """The receiver is down when the event is emitted, and comes up before the retry."""
-    async with target.scene(retries=1) as scene:
+    async with target.scene(retries=1, unhurried=True) as scene:
         await scene.endpoint.stop()
         begun = time.monotonic()
         await scene.emit()

@@ -69,7 +69,7 @@ async def the_former_secret_ends(target: SenderTarget) -> None:
 @in_time
 async def retries_are_signed_with_a_secret_that_is_valid_then(target: SenderTarget) -> None:
     """A failure, a rotation without overlap, a retry."""
-    async with target.scene(in_turn(status(500), OK), retries=1) as scene:
+    async with target.scene(in_turn(status(500), OK), retries=1, unhurried=True) as scene:
         await scene.emit()
         request = await scene.answered()
         former, new = await _rotate(target, scene, 0.0)

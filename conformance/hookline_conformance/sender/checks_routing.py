@@ -90,7 +90,7 @@ async def tenants_are_apart(target: SenderTarget) -> None:
 @in_time
 async def a_deleted_target_gets_nothing(target: SenderTarget) -> None:
     """A pending retry, and a fresh event."""
-    async with target.scene(in_turn(status(500), OK), retries=1) as scene:
+    async with target.scene(in_turn(status(500), OK), retries=1, unhurried=True) as scene:
         await scene.emit(b'{"n": 1}')
         request = await scene.answered()
         await target.adapter.delete(scene.name)
@@ -103,7 +103,7 @@ async def a_deleted_target_gets_nothing(target: SenderTarget) -> None:
 @in_time
 async def a_paused_target_gets_nothing(target: SenderTarget) -> None:
     """A pending retry, and a fresh event."""
-    async with target.scene(in_turn(status(500), OK), retries=1) as scene:
+    async with target.scene(in_turn(status(500), OK), retries=1, unhurried=True) as scene:
         await scene.emit(b'{"n": 1}')
         request = await scene.answered()
         await target.adapter.pause(scene.name)
@@ -129,7 +129,7 @@ async def what_was_held_is_delivered(target: SenderTarget) -> None:
 @in_time
 async def a_changed_url_takes_effect(target: SenderTarget) -> None:
     """A fresh event, and the retry of one that failed at the old URL."""
-    async with Endpoint() as new, target.scene(in_turn(status(500), OK), retries=1) as scene:
+    async with Endpoint() as new, target.scene(in_turn(status(500), OK), retries=1, unhurried=True) as scene:
         await scene.emit(b'{"n": 1}')
         request = await scene.answered()
         await target.adapter.update(scene.name, Change(url=new.url))

@@ -109,5 +109,5 @@ async def a_success_with_a_slow_body_is_a_success(target: SenderTarget) -> None:
         request = await scene.answered()
         ended = request.answered or request.closed
         if ended is not None and ended - request.arrived > timeout * 3 / 4:
-            raise TooLate
+            raise TooLate("this machine was too slow to write an answer within the timeout")
         await scene.must_stay("TMO-107", 1, f"a success whose body took {timeout / 4:g} s")

@@ -23,11 +23,11 @@ _SHOWN: Final = 4
 _PLAYED: Final = 5
 """How often a scene is played until it was in time."""
 _BROKEN: Final = 3
-"""In how many scenes a requirement must be broken, where a machine that stands still breaks it too."""
+"""How many scenes must show a violation, where a machine that stands still looks like one."""
 
 
 class TooLate(Exception):
-    """What a scene was to see was over before it could: this machine stood still, and nothing can be said of the sender."""
+    """The moment that a scene was to look at had passed, and nothing can be said of the sender; the message says why."""
 
 
 Play = Callable[["SenderTarget"], Awaitable[None]]
@@ -38,16 +38,19 @@ def in_time(play: Play) -> Play:
 
     @wraps(play)
     async def played(target: "SenderTarget") -> None:
+        late = TooLate()
         for _ in range(_PLAYED):
-            with contextlib.suppress(TooLate):
+            try:
                 return await play(target)
-        raise NotChecked("this machine was too slow: what was to happen before the retry took longer than its delay")
+            except TooLate as error:
+                late = error
+        raise NotChecked(str(late)) from late
 
     return played
 
 
 def every_time(play: Play) -> Play:
-    """A check whose requirement is broken only if it is in several scenes: what is looked for is there every time."""
+    """A check that fails only if each of several scenes shows the violation: a real fault is there every time."""
 
     @wraps(play)
     async def played(target: "SenderTarget") -> None:
@@ -135,13 +138,13 @@ class Scene:
         """The shortest that the policy lets the `retry`th retry (from 1) wait, in seconds."""
         return self.delays[retry - 1] * (1 - self.jitter)
 
-    def before_retry(self, begun: float, retry: int = 1) -> None:
-        """Raise TooLate if the `retry`th retry may be out already, when the attempt before began at `begun` or later.
+    def before_retry(self, ended: float) -> None:
+        """Raise TooLate if the first retry may be out already, where the attempt before it ended at `ended` or later.
 
-        `begun` is of `time.monotonic`. On a virtual clock it cannot be.
+        `ended` is of `time.monotonic`. On a virtual clock it cannot be out.
         """
-        if not self.target.is_virtual and time.monotonic() >= begun + self.least(retry) - SLACK:
-            raise TooLate
+        if not self.target.is_virtual and time.monotonic() >= ended + self.least(1) - SLACK:
+            raise TooLate("what was to happen before the retry took longer than its delay")
 
     async def retried(self, count: int, *, retry: int | None = None, extra: float = 0.0) -> bool:
         """Let the time of a retry pass; whether `count` requests have come then.

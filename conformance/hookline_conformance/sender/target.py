@@ -21,6 +21,8 @@ PATIENCE: Final = 10.0
 """Real seconds to wait for what should come at once; a loaded machine may need some of them."""
 VIRTUAL_DELAYS: Final = (10.0, 30.0, 60.0, 300.0)
 SHORT_DELAYS: Final = (0.25, 0.4, 0.5, 0.6)
+UNHURRIED: Final = 1.0
+"""Real seconds before a retry in scenes that do something meanwhile."""
 LONGEST_REAL_DELAY: Final = 20.0
 """Real seconds that a check waits for a retry of a schedule that it could not shorten."""
 TOO_SLOW: Final = "its first delay is longer than a check waits, and it has neither a virtual clock nor a schedule to set"
@@ -146,11 +148,13 @@ class SenderTarget(Target):
         spec: TargetSpec | None = None,
         jitter: float | None = None,
         own_type: bool = True,
+        unhurried: bool = False,
     ) -> AsyncIterator[Scene]:
         """A receiver and a target for it, that no other scene shares.
 
         `retries` is how many retries the schedule is to have (where it can be configured). `spec` holds what
-        else is asked for; its URL, secret, types and schedule are filled in where they are empty.
+        else is asked for; its URL, secret, types and schedule are filled in where they are empty. `unhurried`
+        leaves the check time to do something before a retry.
         """
         number = next(self._number)
         made = endpoint or Endpoint(script or always(OK), clock=lambda: self.elapsed)
@@ -162,7 +166,7 @@ class SenderTarget(Target):
                 made,
                 type=f"conformance.run{self._run}.c{number}" if own_type else "conformance.shared",
                 secret=new_secret(f"{self._run}/{number}".encode()),
-                delays=self.delays(retries),
+                delays=self._unhurried(self.delays(retries)) if unhurried else self.delays(retries),
                 jitter=self._jitter(jitter),
             )
             try:
@@ -171,6 +175,11 @@ class SenderTarget(Target):
                 yield scene
             finally:
                 await asyncio.shield(scene.remove())
+
+    def _unhurried(self, delays: tuple[float, ...]) -> tuple[float, ...]:
+        if self.is_virtual or Feature.SCHEDULE not in self.capabilities.features:
+            return delays
+        return tuple(max(delay, UNHURRIED) for delay in delays)
 
     def _jitter(self, wanted: float | None) -> float:
         if Feature.SCHEDULE in self.capabilities.features and wanted is not None:

@@ -66,7 +66,7 @@ def test_a_declared_failure_that_holds_is_a_warning(pytester):
     with receiving() as app:
         result = outcomes(pytester, app, "scheme='standard', only=('SIG-003',), known='known.toml'")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*SIG-003 is declared as failing, and it holds: it verifies nothing*"])
+    result.stdout.fnmatch_lines(["*UnexpectedPass: SIG-003 is declared as failing, and it holds: it verifies nothing*"])
 
 
 def test_what_cannot_be_checked_is_skipped_with_its_reason(pytester):

@@ -14,6 +14,8 @@ from hookline_conformance.verdict import Status
 from hookline_proto.conformance.v1 import sender_bridge_pb2 as pb
 from hookline_proto.conformance.v1 import sender_bridge_pb2_grpc as pb_grpc
 
+pytestmark = pytest.mark.timeout(300)  # two are whole runs
+
 
 async def test_a_good_sender_passes_everything_through_a_bridge() -> None:
     adapter = make()

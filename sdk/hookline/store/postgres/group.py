@@ -51,7 +51,9 @@ class Group(Generic[T, R]):
 
     def _start(self) -> None:
         if len(self._tasks) < self._flights:
-            self._tasks.add(asyncio.create_task(self._run(), name="hookline-commit"))
+            task = asyncio.create_task(self._run(), name="hookline-commit")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)  # one that is cancelled before it begins
 
     async def _run(self) -> None:
         try:
