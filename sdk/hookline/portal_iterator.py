@@ -163,12 +163,14 @@ class _Inbox(AsyncIterator[T], Generic[T]):
         self._wake()
 
     async def __anext__(self) -> T:
-        while not self._items:
-            if self._over:
+        while True:
+            over = self._over  # before the items: what was put in before the end is found then
+            if self._items:
+                return self._items.popleft()
+            if over:
                 raise StopAsyncIteration
             await self._news.wait()
             self._news.clear()
-        return self._items.popleft()
 
     def _wake(self) -> None:
         if not self._awake:

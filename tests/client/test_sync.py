@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from client.receiver import HANG, Receiver
@@ -17,7 +20,7 @@ import hookline.sync
 from hookline import Checkpoint, EmitResult, EngineConfig, EventSpec, SubscriptionSpec
 from hookline.errors import FailedPrecondition
 from hookline.portal import Portal, portal
-from hookline.portal_iterator import PortalIterator
+from hookline.portal_iterator import PortalIterator, _Inbox
 from hookline.sync import SyncClient
 
 CONFIG = EngineConfig(allow_http_loopback=True)
@@ -194,3 +197,23 @@ def test_subscriptions_of_one_client_are_seen_by_the_next(tmp_path: Path) -> Non
         made = first.subscriptions.create(SubscriptionSpec(url="http://127.0.0.1:1/"))
     with hookline.sync.open(store, config=CONFIG) as second:
         assert second.subscriptions.get(made.id) == made
+
+
+async def test_what_a_thread_puts_in_just_before_the_end_is_read() -> None:
+    class Late(deque[str]):
+        """The other thread goes on between two looks of this one."""
+
+        late = True
+
+        def __len__(self) -> int:
+            if self.late:
+                self.late = False
+                inbox.put("last")
+                inbox.end()
+                return 0
+            return super().__len__()
+
+    ringing: Any = SimpleNamespace(post=lambda ring: ring())
+    inbox: _Inbox[str] = _Inbox(ringing)
+    inbox._items = Late()
+    assert [item async for item in inbox] == ["last"]

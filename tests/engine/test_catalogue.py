@@ -5,6 +5,7 @@ import gc
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from engine.virtual import CONFIG, LOOPBACK, virtual, webhook_ids, world
 
 from hookline.model import DeliveryState, RetryPolicy, Steps, Subscription, SubscriptionSpec
@@ -135,3 +136,16 @@ async def test_a_subscription_that_a_newer_version_made_holds_up_nothing_but_its
         (delivery,) = await w.deliveries(subscription_id="future")
         assert delivery.state is DeliveryState.EXHAUSTED
         assert "of-the-future" in delivery.reason
+
+
+@virtual
+async def test_a_view_whose_reading_was_cancelled_before_it_began_is_read_for_whoever_asks_next() -> None:
+    async with world() as w:
+        await w.subscribe()
+        cache = (await w.client.engine()).catalogue
+        loading = asyncio.create_task(cache.load("acme"))
+        await asyncio.sleep(0)
+        cache._loading["acme"].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loading
+        assert (await cache.load("acme")).revision == 1

@@ -175,3 +175,16 @@ async def test_a_request_is_on_its_way_before_whoever_emitted_the_event_goes_on(
         await w.subscribe("/a")
         await w.client.emit_event(EventSpec(type="a", data=b"{}"))
         assert [seen.path for seen in w.receiver.seen] == ["/a"]
+
+
+@virtual
+async def test_what_was_submitted_when_a_commit_was_cancelled_before_it_began_goes_into_the_next_one() -> None:
+    commits = Commits(Thread(0.0).strain())
+    first = commits.batcher.submit([1])
+    assert commits.batcher._task is not None
+    commits.batcher._task.cancel()
+    await commits.batcher.drain()
+    assert not first.done()
+    assert await commits.batcher.submit([2]) == [2]
+    assert await first == [1]
+    await commits.batcher.drain()

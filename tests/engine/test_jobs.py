@@ -50,6 +50,18 @@ async def test_a_replay_whose_filter_takes_long_holds_up_no_fan_out_of_another_t
 
 
 @virtual
+async def test_a_fan_out_that_could_not_be_read_is_tried_again_after_a_second() -> None:
+    async with world(config=replace(CONFIG, fanout_limit=1)) as w:
+        for number in range(3):
+            await w.subscribe(f"/{number}")
+        faults = [True]
+        w.nodes["a"].store.refuses = lambda verb: verb == "jobs" and bool(faults) and faults.pop()
+        await w.emit(1)
+        await w.until(lambda: len(w.receiver.seen) == 3, within=2.0)
+        assert not faults
+
+
+@virtual
 async def test_an_event_for_very_many_subscriptions_reaches_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(router, "STEP", 50)
     async with world(config=replace(CONFIG, fanout_limit=10)) as w:

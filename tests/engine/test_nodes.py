@@ -9,7 +9,7 @@ from engine.virtual import CONFIG, Reply, Seen, World, now, virtual, webhook_ids
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookline.errors import Unavailable
+from hookline.errors import HooklineError, Unavailable
 from hookline.model import DeliveryState, Ordering, RetryPolicy, Steps
 from hookline.store.protocol import OwnedLane
 
@@ -376,3 +376,14 @@ async def test_a_node_whose_lease_ended_while_it_prepared_a_request_does_not_mak
         a.store.refuses = lambda verb: verb == "beat" and now() < 4.9 + away
         await w.live(40.0)
     assert [(seen.webhook_id, seen.node) for seen in w.receiver.seen] == [("head", "a"), ("head", "b"), ("second", "b")]
+
+
+@virtual
+async def test_a_node_that_was_told_to_look_and_could_not_looks_as_soon_as_it_can() -> None:
+    async with world() as w:
+        node = (await w.client.engine()).node
+        w.nodes["a"].store.refuses = lambda verb: verb == "dead"
+        node._look = True
+        with pytest.raises(HooklineError):
+            await node._tick()
+        assert node._look

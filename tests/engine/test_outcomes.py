@@ -122,3 +122,29 @@ async def test_an_outcome_that_the_store_refuses_harms_no_other() -> None:
         settler.submit(lane, Settlement(work, 1, Result.DELIVERED, None, "poison" if name == "b" else "", 0))
     await settler.drain()
     assert (lost, settled, settler.load) == (["b"], ["a", "c"], 0)
+
+
+@virtual
+async def test_an_outcome_whose_commit_was_cancelled_before_it_began_goes_into_the_next_one() -> None:
+    settled: list[str] = []
+
+    class Queue:
+        async def settle(self, _: int, __: Any) -> Settled:
+            return Settled(frozenset(), frozenset())
+
+    settler = Settler(
+        Queue(),  # type: ignore[arg-type]  # all of a store that is asked here
+        strain=Strain.of(SystemClock()),
+        node=lambda: 2,
+        settled=lambda _, settlement: settled.append(settlement.reason),
+        lost=lambda _: None,
+        flushed=lambda: None,
+    )
+    lane: Any = SimpleNamespace(owned=SimpleNamespace(ordered=False), key=LaneKey("acme", "s"), epoch=1, was_moved=lambda _: False)
+    work: Any = SimpleNamespace(pos=1)
+    settler.submit(lane, Settlement(work, 1, Result.DELIVERED, None, "first", 0))
+    await settler.close()
+    settler.submit(lane, Settlement(work, 1, Result.DELIVERED, None, "second", 0))
+    await settler.drain()
+    assert settled == ["first", "second"]
+    assert settler.load == 0

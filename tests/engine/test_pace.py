@@ -131,6 +131,25 @@ async def test_a_probe_that_succeeds_closes_it_and_everything_goes_on() -> None:
 
 
 @virtual
+async def test_a_success_that_closes_it_lets_everything_go_on_at_once_though_it_was_under_way_before() -> None:
+    requests = itertools.count()
+
+    def script(_: Seen) -> Reply:
+        number = next(requests)
+        return Reply(after=5.0) if number == 0 else Reply(status=500) if number <= 5 else OK
+
+    async with world(script) as w:
+        await w.subscribe(breaker=replace(BREAKER, open_for=100.0, open_at_most=100.0), retry=OFTEN, max_in_flight=30)
+        await w.emit(6)
+        await w.live(2.0)
+        await w.emit(6)
+        await w.live(2.0)
+        assert len(w.receiver.seen) == 6
+        await w.until_done(within=10.0)
+        assert await w.states() == {DeliveryState.DELIVERED: 12}
+
+
+@virtual
 async def test_an_open_breaker_survives_a_restart() -> None:
     async with world(fails) as w:
         await w.subscribe(breaker=BREAKER, retry=OFTEN, max_in_flight=1)

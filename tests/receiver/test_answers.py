@@ -3,8 +3,12 @@
 import asyncio
 import gzip
 import logging
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from receiver.sending import FORM, JSON, STANDARD, Sender, client_of, post, send
 
 from hookline.errors import HooklineError, InvalidArgument, Unavailable
 from hookline.receiver import Answer, MalformedEvent, ReceivedEvent, Receiver, SqliteInbox, WebhookApp
+from hookline.receiver.bridge import Bridge
 from hookline.receiver.inbox import inbox as inboxes
 
 
@@ -476,3 +481,45 @@ async def test_whatever_is_signed_is_answered_by_a_row_of_the_table(
         return  # such a thing is not even sent
     answer = await answer_to(platform, "POST", request.url, request.headers, body)
     assert answer.status in {200, 400, 401, 415}
+
+
+def test_a_handler_that_asks_to_end_the_process_has_failed_and_the_next_one_is_called() -> None:
+    made = receiver()
+    leaving = [True]
+
+    @made.default
+    def leave(event: ReceivedEvent) -> None:
+        if leaving:
+            sys.exit(leaving.pop())
+
+    views = Bridge()
+    for status in (503, 200):
+        request = standard()
+        asked = {"method": "POST", "url": request.url, "headers": list(request.headers), "body": request.body}
+        with ThreadPoolExecutor(1) as threads:
+            assert threads.submit(partial(views.answer, made, **asked)).result(60).status == status
+
+
+def test_a_loop_that_has_ended_is_made_anew() -> None:
+    views = Bridge()
+
+    async def one() -> int:
+        return 1
+
+    assert views.call(one()) == 1
+    assert views._loop is not None
+    assert views._thread is not None
+    views._loop.call_soon_threadsafe(views._loop.stop)
+    views._thread.join(60)
+    assert views.call(one()) == 1
+
+
+async def test_what_the_parent_was_working_on_at_a_fork_does_not_count_in_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = receiver(concurrency=1)
+    taken = collecting(made)
+    made._active = 1
+    async with client_of(WebhookApp(made)) as client:
+        assert (await post(client, standard())).status_code in {429, 503}
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        assert (await post(client, standard())).status_code == 200
+    assert len(taken) == 1

@@ -22,6 +22,7 @@ from hookline.errors import Closed
 from hookline.model import SubscriptionSpec
 from hookline.store import SqliteStore
 from hookline.store.protocol import NOBODY, Accepted, ClaimRequest, EventFilter, LaneKey, OwnedLane, Wake, WakeKind
+from hookline.store.sqlite import store as store_module
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="fork, signals and Unix sockets"),
@@ -368,3 +369,20 @@ async def test_a_store_that_is_closed_leaves_no_thread_behind(tmp_path: Path) ->
     for thread in left:
         thread.join(5)
     assert not any(thread.is_alive() for thread in left)
+
+
+async def test_threads_that_fork_at_the_same_time_leave_the_store_usable(file: SqliteStore) -> None:
+    store_module._before_fork()
+
+    def fork() -> None:
+        store_module._before_fork()
+        store_module._after_in_parent()
+
+    other = threading.Thread(target=fork)
+    other.start()
+    other.join(0.5)  # as far as it comes, while this thread forks
+    store_module._after_in_parent()
+    other.join(60)
+    assert not other.is_alive()
+    async with asyncio.timeout(60):
+        assert await file.revisions() == {}

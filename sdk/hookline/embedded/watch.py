@@ -27,6 +27,7 @@ async def watch(engine: Engine, tenant: str, subscription_id: str, cursor: str) 
     yield Checkpoint(cursor=_cursor(after))
     told = engine.clock.monotonic()
     while True:
+        rung = engine.changed.rung
         found = await engine.store.changes(tenant, after=after, limit=PAGE)
         for change in found:
             after = change.pos
@@ -37,7 +38,7 @@ async def watch(engine: Engine, tenant: str, subscription_id: str, cursor: str) 
             if engine.clock.monotonic() - told >= IDLE:
                 yield Checkpoint(cursor=_cursor(after))
                 told = engine.clock.monotonic()
-            await engine.changed.wait(FLOOR)
+            await engine.changed.wait(FLOOR, since=rung)
 
 
 def _cursor(position: int) -> str:

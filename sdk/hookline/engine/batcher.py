@@ -81,23 +81,20 @@ class Batcher(Generic[T, R]):
         answer: asyncio.Future[Sequence[R]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Entry(items, answer))
         self.load += len(items)
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="hookline-batcher")
         return answer
 
     async def drain(self) -> None:
         """Wait until everything submitted is answered."""
-        while self._task is not None:
+        while self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        try:
-            while self._waiting:
-                await self._patience.wait(lambda: self.load)
-                await self._flush_once(self._next())
-                self._patience.flushed(self.load)
-        finally:
-            self._task = None
+        while self._waiting:
+            await self._patience.wait(lambda: self.load)
+            await self._flush_once(self._next())
+            self._patience.flushed(self.load)
 
     def _next(self) -> list[_Entry[T, R]]:
         count = 0

@@ -8,16 +8,24 @@ class Bell:
 
     def __init__(self) -> None:
         """Nobody waits."""
+        self.rung = 0
+        """How often it rang: read before a look at what it rings for, it tells `wait` of a ring since then."""
         self._waiting: set[asyncio.Future[None]] = set()
 
     def ring(self) -> None:
         """Wake all who wait now."""
+        self.rung += 1
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def wait(self, timeout: float) -> bool:
-        """Wait for the next ring, at most `timeout` seconds; whether it rang."""
+    async def wait(self, timeout: float, *, since: int | None = None) -> bool:
+        """Wait for the next ring, at most `timeout` seconds; whether it rang.
+
+        Where it has rung since it had rung `since` times, nobody waits.
+        """
+        if since is not None and since != self.rung:
+            return True
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(waiter)
         try:

@@ -89,10 +89,10 @@ class CatalogueCache:
     async def load(self, tenant: str) -> View:
         """Read the view again, at least as new as this call."""
         running = self._loading.get(tenant)
-        if running is not None:
+        if running is not None and not running.done():
             await asyncio.wait([running])  # it may have read before the change that this call is for
             running = self._loading.get(tenant)
-        if running is None:
+        if running is None or running.done():
             running = self._loading[tenant] = asyncio.create_task(self._load(tenant), name=f"hookline-catalogue-{tenant}")
         return await asyncio.shield(running)
 
@@ -129,4 +129,4 @@ class CatalogueCache:
                 self._changed(tenant, view)
             return self._views[tenant]
         finally:
-            del self._loading[tenant]
+            self._loading.pop(tenant, None)

@@ -103,10 +103,12 @@ class Node:
 
     async def run(self) -> None:
         """Beat and look, for ever."""
+        rung = self._bell.rung
         while True:
             if not self._look:
                 wait = min(self._config.floor_poll, self._config.lease_ttl / BEATS_A_TTL)
-                await self._bell.wait(wait)
+                await self._bell.wait(wait, since=rung)
+            rung = self._bell.rung
             try:
                 await self._tick()
             except HooklineError as error:
@@ -122,12 +124,16 @@ class Node:
             await self._beat()
         await self._catalogue.refresh()  # a wake may have been lost
         looked, self._look = self._look, False
-        for row in await self._store.dead():
-            if row.id != self.id and await self._store.bury(row.id, row.beat):
-                LOGGER.warning("node %d is dead; its lanes are taken over", row.id)
-                looked = True
-        if looked:
-            await self._look_around()
+        try:
+            for row in await self._store.dead():
+                if row.id != self.id and await self._store.bury(row.id, row.beat):
+                    LOGGER.warning("node %d is dead; its lanes are taken over", row.id)
+                    looked = True
+            if looked:
+                await self._look_around()
+        except HooklineError:
+            self._look = self._look or looked
+            raise
         await self._hand_over()
 
     async def _beat(self) -> None:

@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 class Event(NamedTuple):
     """What came of it: `keep` the state, tell that the receiver is `failing`, or stop as it only fails: `give_up` says why.
 
-    `eased`: it has cost nothing of the lane's rate after all, so the next one may go earlier.
+    `eased`: the next one may go earlier: it has cost nothing of the lane's rate after all, or has closed the breaker.
     """
 
     keep: bool = False
@@ -185,7 +185,7 @@ class Pace:
             elif self._circuit is CLOSED and self._width >= self._full and not self._since:
                 return NOTHING
             event = self._succeeded()
-            return _KEEP if well else event
+            return event._replace(keep=True) if well else event
         self._follow(settlement.at, monotonic)
         return self._failed(settlement, outcome, in_flight)
 
@@ -205,7 +205,8 @@ class Pace:
         if self._width < self._full:
             self._widen(self._width + GROWTH)
         self._refresh()
-        return _KEEP if opened or '"since"' in self._kept else NOTHING
+        # A lane that rests until its breaker would let a probe go may go now.
+        return Event(keep=bool(opened) or '"since"' in self._kept, eased=bool(opened))
 
     def _failed(self, settlement: Settlement, outcome: Outcome, in_flight: int) -> Event:
         now = settlement.at

@@ -188,7 +188,7 @@ class Router:
                 self._called = self._called or wait <= 0
             except HooklineError as error:
                 LOGGER.warning("jobs cannot be read; trying again: %s", error)
-                self._called = False
+                self._called = True
                 await self._bell.wait(self._config.floor_poll)
 
     def _pause(self, job: Job) -> float:

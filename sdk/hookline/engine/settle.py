@@ -56,12 +56,12 @@ class Settler:
         self.load += 1
         if lane.owned.ordered or len(self._waiting) >= ENOUGH:
             self._urgent.set()
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="hookline-settle")
 
     async def drain(self) -> None:
         """Wait until everything submitted is on disk."""
-        while self._task is not None:
+        while self._task is not None and not self._task.done():
             self._urgent.set()
             await asyncio.wait([self._task])
 
@@ -72,20 +72,17 @@ class Settler:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        try:
-            while self._waiting:
-                if len(self._waiting) < ENOUGH and not self._urgent.is_set():
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(STRAINED_PATIENCE if self._strain.high else PATIENCE):
-                            await self._urgent.wait()
-                self._urgent.clear()
-                batch, self._waiting = self._waiting[:SETTLE_LIMIT], self._waiting[SETTLE_LIMIT:]
-                try:
-                    await self._commit(batch)
-                finally:
-                    self.load -= len(batch)
-        finally:
-            self._task = None
+        while self._waiting:
+            if len(self._waiting) < ENOUGH and not self._urgent.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STRAINED_PATIENCE if self._strain.high else PATIENCE):
+                        await self._urgent.wait()
+            self._urgent.clear()
+            batch, self._waiting = self._waiting[:SETTLE_LIMIT], self._waiting[SETTLE_LIMIT:]
+            try:
+                await self._commit(batch)
+            finally:
+                self.load -= len(batch)
 
     async def _commit(self, batch: list[tuple[Lane, Settlement]]) -> None:
         settlements = [settlement for _, settlement in batch]

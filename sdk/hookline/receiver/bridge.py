@@ -20,6 +20,7 @@ class Bridge:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._pid = 0
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -35,9 +36,10 @@ class Bridge:
             # A lock that another thread of the parent held at the fork would never open here.
             self._guard, self._loop, self._pid = threading.Lock(), None, os.getpid()
         with self._guard:
-            if self._loop is None:
+            if self._loop is None or self._thread is None or not self._thread.is_alive():
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="hookline-receiver", daemon=True).start()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="hookline-receiver", daemon=True)
+                self._thread.start()
             return self._loop
 
 

@@ -59,11 +59,14 @@ class Effects:
         """
         await self._purge()
         now = now_micros(self._clock)
-        if made.wants_transaction:
-            return await self._once(key, now, event, made)
-        if await self._has_happened(key):
-            return False
-        await self._call(made, event, made.arguments(event))
+        try:
+            if made.wants_transaction:
+                return await self._once(key, now, event, made)
+            if await self._has_happened(key):
+                return False
+            await self._call(made, event, made.arguments(event))
+        except SystemExit as error:  # it would end the event loop of all receivers
+            raise FailedPrecondition(f"the handler {made.name!r} asked to end the process (SystemExit {error.code!r})") from error
         await self._record(key, now)
         return True
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from functools import partial
@@ -108,6 +109,7 @@ class Receiver:
         self._effects: Final = Effects(self.name, transactions, window, self._threads, clock or SystemClock())
         self._handling: Final[dict[EventKey, asyncio.Task[bool]]] = {}
         self._active = 0
+        self._pid = os.getpid()
 
     def on(self, pattern: str, *, model: type[Any] | None = None, schema: str = "") -> Callable[[F], F]:
         """Have the decorated function handle events of a type: `invoice.paid`, `invoice.*` or `*`.
@@ -141,6 +143,9 @@ class Receiver:
         pairs = header_pairs(headers)
         if method != "POST":
             return WRONG_METHOD
+        if self._pid != os.getpid():  # what the parent was working on at a fork is none of the child's
+            self._handling.clear()
+            self._active, self._pid = 0, os.getpid()
         if self._active >= self._concurrency or len(self._handling) >= self._concurrency:
             log.warning("%s: refused, %d requests are being worked on", self.name, self._concurrency)
             return too_many(SOON)

@@ -43,6 +43,7 @@ class SqliteInbox(Inbox):
         self._pid = 0
         self._waiting: list[tuple[Verb, asyncio.Future[Any]]] = []
         self._flushing: asyncio.Task[None] | None = None
+        self._born = os.getpid()
 
     async def setup(self) -> None:
         """See `Inbox.setup`."""
@@ -143,6 +144,8 @@ class SqliteInbox(Inbox):
 
     async def _do(self, verb: Verb) -> Any:
         """Do `verb` in the next transaction; its answer comes when that is on disk."""
+        if self._born != os.getpid():  # the parent's calls at a fork are answered there
+            self._waiting, self._flushing, self._born = [], None, os.getpid()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((verb, future))
         if self._flushing is None or self._flushing.done():

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
-from hookline.errors import Closed, Unavailable
+from hookline.errors import Closed, HooklineError, Unavailable
 from hookline.store.postgres import faults
 from hookline.store.postgres.address import Address
 from hookline.store.postgres.faults import Lost
@@ -101,7 +101,9 @@ class Pool:
         try:
             return await connect(self.address)
         except (*faults.AWAY, asyncpg.PostgresError) as error:
-            raise faults.at_work(error, self.address) from error
+            found = faults.at_work(error, self.address)
+            # Without a connection nothing was done, whatever the server says: that it lets nobody in, perhaps, for maintenance.
+            raise (found if isinstance(found, HooklineError) else faults.away(error, self.address)) from error
 
     async def read(self, sql: str, *args: object) -> Sequence[Row]:
         """A statement that changes nothing; repeated if its connection was lost."""

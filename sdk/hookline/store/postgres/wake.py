@@ -118,11 +118,13 @@ class Wakes:
             if name not in self._channels:
                 self._channels[name] = None
                 if self._ear is not None and not self._ear.is_closed():
+                    ear = self._ear
                     try:
-                        async with self._ear_is_used:
-                            await self._ear.add_listener(name, self._noted)
+                        async with self._ear_is_used, asyncio.timeout(ANSWER):
+                            await ear.add_listener(name, self._noted)
                     except (*faults.AWAY, asyncpg.PostgresError) as error:
                         LOGGER.debug("the ear was lost: %s", error)
+                        ear.terminate()  # the next one hears this channel, too
         if not self._tasks:
             if not self._address.pooler:
                 await self._attach()
@@ -161,8 +163,12 @@ class Wakes:
             LOGGER.warning("cannot listen for wakes: %s", faults.at_work(error, self._address))
             return False
         try:
-            for name in list(self._channels):
-                await ear.add_listener(name, self._noted)
+            heard: set[str] = set()
+            # Until none is missing: a node may tune in meanwhile.
+            while missing := [name for name in self._channels if name not in heard]:
+                for name in missing:
+                    await ear.add_listener(name, self._noted)
+                    heard.add(name)
         except (*faults.AWAY, asyncpg.PostgresError) as error:
             LOGGER.warning("cannot listen for wakes: %s", faults.at_work(error, self._address))
             ear.terminate()
@@ -234,6 +240,9 @@ class Wakes:
                 lanes = await self.look()
             except HooklineError as error:
                 LOGGER.debug("the poll failed: %s", error)
+                continue
+            except Exception:  # it is what finds what no wake told of, and goes on whatever happens
+                LOGGER.exception("the poll failed")
                 continue
             if lanes is None:
                 self._tell_all(Wake(WakeKind.LOOK))

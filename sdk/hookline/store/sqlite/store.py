@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import cycle
@@ -289,9 +290,12 @@ class SqliteStore(SqlStore):
 
 _opened: Final[weakref.WeakSet[SqliteStore]] = weakref.WeakSet()
 _forking: Final[list[SqliteStore]] = []
+_turn: Final = threading.Lock()
+"""Held over a fork: threads that fork at the same time do so one after the other."""
 
 
 def _before_fork() -> None:
+    _turn.acquire()
     _forking[:] = list(_opened)
     for store in _forking:
         store._before_fork()
@@ -301,6 +305,7 @@ def _after_in_parent() -> None:
     for store in _forking:
         store._after_in_parent()
     _forking.clear()
+    _turn.release()
 
 
 def _after_in_child() -> None:
@@ -308,6 +313,7 @@ def _after_in_child() -> None:
         store._after_in_child()
     _forking.clear()
     _opened.clear()
+    _turn.release()
 
 
 if sys.platform != "win32":
