@@ -67,7 +67,6 @@ class Watch:
         except HooklineError as error:
             return error.message
         except Exception as error:  # noqa: BLE001  # whatever it is, the next look may find all well
-            _log.exception("the store cannot be looked at")
             return f"{type(error).__name__}: {error}"
         return ""
 

@@ -42,9 +42,11 @@ async def test_a_database_that_lets_nobody_in_for_a_while_is_away(store: Postgre
     await store.revisions()
     ended = f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{database}'"
     shared.sql(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false", ended)
-    for _ in range(3):
+    for _ in range(3):  # connections that do not know yet that they have ended are used up first
         with pytest.raises(Unavailable):
             await store.revisions()
+    with pytest.raises(Unavailable, match="lets nobody in"):
+        await store.revisions()
     shared.sql(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
     assert await store.revisions() == {}
 

@@ -35,6 +35,7 @@ from hookline_proto.v1.event_service_pb2_grpc import EventServiceStub
 from hookline_server.app import SERVICE_NAMES, Server
 from hookline_server.settings import Settings
 
+pytestmark = pytest.mark.timeout(400)
 TOKEN = "a-token-for-tests"
 URL = "https://example.com/hooks"
 

@@ -23,7 +23,7 @@ _SHOWN: Final = 4
 _PLAYED: Final = 5
 """How often a scene is played until it was in time."""
 _BROKEN: Final = 3
-"""How many scenes must show a violation, where a machine that stands still looks like one."""
+"""In how many scenes a violation must show, as a machine that stands still may look like one."""
 
 
 class TooLate(Exception):

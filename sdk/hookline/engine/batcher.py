@@ -86,7 +86,7 @@ class Batcher(Generic[T, R]):
         return answer
 
     async def drain(self) -> None:
-        """Wait until everything submitted is answered."""
+        """Wait until everything submitted is answered, or its commit was cancelled."""
         while self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
 

@@ -9,7 +9,7 @@ class Bell:
     def __init__(self) -> None:
         """Nobody waits."""
         self.rung = 0
-        """How often it rang: read before a look at what it rings for, it tells `wait` of a ring since then."""
+        """How often it rang. Read it before a look, and pass it to `wait`: a ring during the look is not missed."""
         self._waiting: set[asyncio.Future[None]] = set()
 
     def ring(self) -> None:
@@ -22,7 +22,7 @@ class Bell:
     async def wait(self, timeout: float, *, since: int | None = None) -> bool:
         """Wait for the next ring, at most `timeout` seconds; whether it rang.
 
-        Where it has rung since it had rung `since` times, nobody waits.
+        Returns at once if it has rung since `rung` was `since`.
         """
         if since is not None and since != self.rung:
             return True

@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 class Event(NamedTuple):
     """What came of it: `keep` the state, tell that the receiver is `failing`, or stop as it only fails: `give_up` says why.
 
-    `eased`: the next one may go earlier: it has cost nothing of the lane's rate after all, or has closed the breaker.
+    `eased`: the next one may go earlier: this one cost nothing of the lane's rate after all, or closed the breaker.
     """
 
     keep: bool = False
@@ -205,7 +205,7 @@ class Pace:
         if self._width < self._full:
             self._widen(self._width + GROWTH)
         self._refresh()
-        # A lane that rests until its breaker would let a probe go may go now.
+        # A lane that rests until the breaker lets a probe through may go on now.
         return Event(keep=bool(opened) or '"since"' in self._kept, eased=bool(opened))
 
     def _failed(self, settlement: Settlement, outcome: Outcome, in_flight: int) -> Event:

@@ -60,7 +60,7 @@ class Settler:
             self._task = asyncio.create_task(self._run(), name="hookline-settle")
 
     async def drain(self) -> None:
-        """Wait until everything submitted is on disk."""
+        """Wait until everything submitted is on disk, or its commit was cancelled."""
         while self._task is not None and not self._task.done():
             self._urgent.set()
             await asyncio.wait([self._task])

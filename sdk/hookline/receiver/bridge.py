@@ -37,6 +37,8 @@ class Bridge:
             self._guard, self._loop, self._pid = threading.Lock(), None, os.getpid()
         with self._guard:
             if self._loop is None or self._thread is None or not self._thread.is_alive():
+                if self._loop is not None:
+                    self._loop.close()
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="hookline-receiver", daemon=True)
                 self._thread.start()

@@ -1,14 +1,12 @@
 """A machine that stands still is not taken for a sender that errs."""
 
-import time
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hookline_conformance.check import NotChecked, Violation
-from hookline_conformance.sender import machine
+from hookline_conformance.sender import machine, scene
 from hookline_conformance.sender.machine import GRACE, Story
 from hookline_conformance.sender.scene import SLACK, Scene, TooLate, every_time, in_time
 from hookline_conformance.sender.target import SenderTarget
@@ -66,25 +64,25 @@ async def test_what_every_scene_shows_is_a_violation() -> None:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A clock that stands until it is set."""
-    now = SimpleNamespace(at=100.0)
-    monkeypatch.setattr(time, "monotonic", lambda: now.at)
-    yield now
-    monkeypatch.undo()
+    now = SimpleNamespace(at=100.0, monotonic=lambda: now.at)
+    for module in (scene, machine):
+        monkeypatch.setattr(module, "time", now)
+    return now
 
 
 def test_a_retry_may_be_out_once_its_shortest_delay_has_passed(clock: Any) -> None:
-    def scene(*, virtual: bool) -> Scene:
+    def made(*, virtual: bool) -> Scene:
         target: Any = SimpleNamespace(is_virtual=virtual)
         return Scene(target, TARGET, type="a.b", secret="", delays=(1.0,), jitter=0.1)
 
     clock.at = 100.0 + 0.9 - SLACK - 0.01
-    scene(virtual=False).before_retry(100.0)
+    made(virtual=False).before_retry(100.0)
     clock.at += 0.02
     with pytest.raises(TooLate):
-        scene(virtual=False).before_retry(100.0)
-    scene(virtual=True).before_retry(0.0)
+        made(virtual=False).before_retry(100.0)
+    made(virtual=True).before_retry(0.0)
 
 
 def test_a_request_may_be_on_its_way_for_as_much_longer_as_this_machine_stood_still(clock: Any) -> None:

@@ -56,6 +56,7 @@ class SqliteInbox(Inbox):
 
     async def close(self) -> None:
         """See `Inbox.close`."""
+        self._be_born()
         if self._flushing is not None and not self._flushing.done():
             await self._flushing
         await self._thread.run(self._disconnect)
@@ -144,13 +145,17 @@ class SqliteInbox(Inbox):
 
     async def _do(self, verb: Verb) -> Any:
         """Do `verb` in the next transaction; its answer comes when that is on disk."""
-        if self._born != os.getpid():  # the parent's calls at a fork are answered there
-            self._waiting, self._flushing, self._born = [], None, os.getpid()
+        self._be_born()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((verb, future))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         return await future
+
+    def _be_born(self) -> None:
+        """In a child of a fork: what the parent was asked is answered there."""
+        if self._born != os.getpid():
+            self._waiting, self._flushing, self._born = [], None, os.getpid()
 
     async def _flush(self) -> None:
         while self._waiting:

@@ -67,6 +67,11 @@ def away(error: BaseException, address: Address) -> Unavailable:
     return Unavailable(f"{address.shown} does not answer: {_said(error)}", retry_after=RETRY_AFTER)
 
 
+def barred(error: BaseException, address: Address) -> Unavailable:
+    """The server lets nobody in for now."""
+    return Unavailable(f"{address.shown} lets nobody in: {_said(error)}", retry_after=RETRY_AFTER)
+
+
 def at_work(error: BaseException, address: Address) -> BaseException:
     """The error to raise from a verb: Unavailable where the store is to blame, else the error itself."""
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):

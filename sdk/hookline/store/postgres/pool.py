@@ -102,8 +102,8 @@ class Pool:
             return await connect(self.address)
         except (*faults.AWAY, asyncpg.PostgresError) as error:
             found = faults.at_work(error, self.address)
-            # Without a connection nothing was done, whatever the server says: that it lets nobody in, perhaps, for maintenance.
-            raise (found if isinstance(found, HooklineError) else faults.away(error, self.address)) from error
+            # Without a connection nothing was done, whatever the server says; it may let nobody in for maintenance.
+            raise (found if isinstance(found, HooklineError) else faults.barred(error, self.address)) from error
 
     async def read(self, sql: str, *args: object) -> Sequence[Row]:
         """A statement that changes nothing; repeated if its connection was lost."""

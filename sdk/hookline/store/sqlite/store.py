@@ -59,6 +59,8 @@ class SqliteStore(SqlStore):
         self._held: dict[int, HeldLock] = {}
         self._ears: dict[int, Ear] = {}
         self._listeners: dict[int, Callable[[Wake], None]] = {}
+        self._at_rest: list[Worker] = []
+        """Whose guards are held over a fork."""
 
     # Opening and closing.
 
@@ -266,10 +268,12 @@ class SqliteStore(SqlStore):
         """Bring every thread to rest and close what a child must not inherit: SQLite does not survive a fork."""
         for worker in self._workers():
             worker.guard.acquire()
+            self._at_rest.append(worker)
             worker.disconnect()
 
     def _after_in_parent(self) -> None:
-        for worker in self._workers():
+        at_rest, self._at_rest = self._at_rest, []
+        for worker in at_rest:
             worker.guard.release()
 
     def _after_in_child(self) -> None:
@@ -285,35 +289,39 @@ class SqliteStore(SqlStore):
         for ear in self._ears.values():
             ear.abandon()
         self._lock = self._mouth = None
-        self._held, self._ears, self._listeners = {}, {}, {}
+        self._held, self._ears, self._listeners, self._at_rest = {}, {}, {}, []
 
 
 _opened: Final[weakref.WeakSet[SqliteStore]] = weakref.WeakSet()
 _forking: Final[list[SqliteStore]] = []
-_turn: Final = threading.Lock()
+_fork_turn: Final = threading.Lock()
 """Held over a fork: threads that fork at the same time do so one after the other."""
 
 
 def _before_fork() -> None:
-    _turn.acquire()
+    _fork_turn.acquire()
     _forking[:] = list(_opened)
     for store in _forking:
         store._before_fork()
 
 
 def _after_in_parent() -> None:
-    for store in _forking:
-        store._after_in_parent()
-    _forking.clear()
-    _turn.release()
+    try:
+        for store in _forking:
+            store._after_in_parent()
+    finally:
+        _forking.clear()
+        _fork_turn.release()
 
 
 def _after_in_child() -> None:
-    for store in _forking:
-        store._after_in_child()
-    _forking.clear()
-    _opened.clear()
-    _turn.release()
+    try:
+        for store in _forking:
+            store._after_in_child()
+    finally:
+        _forking.clear()
+        _opened.clear()
+        _fork_turn.release()
 
 
 if sys.platform != "win32":
