@@ -1,7 +1,6 @@
 """PostgreSQL goes away under a real server: callers are told when to come back, and nothing is lost."""
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import grpc
 import pytest
 from client.receiver import Receiver
 from crash.processes import Process, ending, serve, until
+from deadlines import at_last
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import aio
@@ -62,15 +62,6 @@ def retry_info(error: aio.AioRpcError) -> RetryInfo:
     return info
 
 
-async def refusal(hasty: hookline.Client) -> None:
-    """A call, again if its last try was slower than the time that was left."""
-    async with asyncio.timeout(100):
-        while True:
-            with contextlib.suppress(DeadlineExceeded):
-                await hasty.deliveries.stats()
-                return
-
-
 async def nothing_pending(client: hookline.Client) -> bool:
     return (await client.deliveries.stats()).pending == 0
 
@@ -96,7 +87,7 @@ async def test_while_the_database_is_away_calls_are_refused_with_retry_info_and_
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
             assert retry_info(refused.value).retry_delay.ToTimedelta()
             with pytest.raises(Unavailable):
-                await refusal(hasty)
+                await at_last(hasty.deliveries.stats)
             for service in ("", *SERVICE_NAMES):
                 await until_health(channel, service, NOT_SERVING)
             await until_health(channel, "grpc.health.v1.Health", SERVING)

@@ -1,14 +1,14 @@
 """The remote client against a real server: calls, errors, tokens, TLS, streams, and the end of a server."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
 import pytest
 import trustme
+from deadlines import at_last
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -233,15 +233,6 @@ async def test_a_stream_goes_on_where_grpc_calls_a_message_that_was_not_sent_an_
     assert not failing
     assert {index: type(outcome) for index, outcome in outcomes.items()} == {0: InvalidArgument, 1: EmitResult, 2: EmitResult}
     assert len((await embedded.events.list(page_size=1_000)).items) == 2
-
-
-async def at_last(call: Callable[[], Awaitable[object]]) -> None:
-    """A call, again where its last try was slower than the time that was left, which is a deadline exceeded."""
-    async with asyncio.timeout(100):
-        while True:
-            with contextlib.suppress(DeadlineExceeded):
-                await call()
-                return
 
 
 async def test_a_call_whose_wait_took_longer_than_it_should_ends_with_what_it_met_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,10 +40,9 @@ class SqliteInbox(Inbox):
         self._gauge: Final = Gauge(self._clock)
         self._thread: Final = Threads("hookline-inbox", 1)
         self._connection: sqlite3.Connection | None = None
-        self._pid = 0
+        self._pid = os.getpid()
         self._waiting: list[tuple[Verb, asyncio.Future[Any]]] = []
         self._flushing: asyncio.Task[None] | None = None
-        self._born = os.getpid()
 
     async def setup(self) -> None:
         """See `Inbox.setup`."""
@@ -56,7 +55,7 @@ class SqliteInbox(Inbox):
 
     async def close(self) -> None:
         """See `Inbox.close`."""
-        self._be_born()
+        self._forget_the_parent()
         if self._flushing is not None and not self._flushing.done():
             await self._flushing
         await self._thread.run(self._disconnect)
@@ -145,17 +144,17 @@ class SqliteInbox(Inbox):
 
     async def _do(self, verb: Verb) -> Any:
         """Do `verb` in the next transaction; its answer comes when that is on disk."""
-        self._be_born()
+        self._forget_the_parent()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((verb, future))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         return await future
 
-    def _be_born(self) -> None:
-        """In a child of a fork: what the parent was asked is answered there."""
-        if self._born != os.getpid():
-            self._waiting, self._flushing, self._born = [], None, os.getpid()
+    def _forget_the_parent(self) -> None:
+        """In a child of a fork: the connection is the parent's, and what the parent was asked is answered there."""
+        if self._pid != os.getpid():
+            self._connection, self._waiting, self._flushing, self._pid = None, [], None, os.getpid()
 
     async def _flush(self) -> None:
         while self._waiting:
@@ -183,16 +182,15 @@ class SqliteInbox(Inbox):
         return outcomes
 
     def _connected(self) -> sqlite3.Connection:
-        if self._connection is None or self._pid != os.getpid():
+        if self._connection is None:
             self._connection = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None, check_same_thread=False)
-            self._pid = os.getpid()
             for setting in _SETTINGS:
                 self._connection.execute(setting)
         return self._connection
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None and self._pid == os.getpid():
+        if connection is not None:
             connection.close()
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Generic, NamedTuple, TypeVar, cast
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from hookline.errors import Unavailable
 
@@ -50,19 +50,16 @@ class Group(Generic[T, R]):
             await asyncio.wait(self._tasks)
 
     def _start(self) -> None:
-        if len(self._tasks) < self._flights:
+        # One that is done may be there still: whoever it answered last may submit again before its callback is called.
+        if sum(not task.done() for task in self._tasks) < self._flights:
             task = asyncio.create_task(self._run(), name="hookline-commit")
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)  # one that is cancelled before it begins
+            task.add_done_callback(self._tasks.discard)
 
     async def _run(self) -> None:
-        try:
-            await asyncio.sleep(0)  # whoever is about to submit may come along
-            while self._waiting:
-                await self._fly(self._next())
-        finally:
-            # Here, and not once it is done: whoever was answered last may submit again before that is noticed.
-            self._tasks.discard(cast(asyncio.Task[None], asyncio.current_task()))
+        await asyncio.sleep(0)  # whoever is about to submit may come along
+        while self._waiting:
+            await self._fly(self._next())
 
     def _next(self) -> list[_Entry[T, R]]:
         first = self._waiting.popleft()

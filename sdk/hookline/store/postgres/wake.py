@@ -117,8 +117,8 @@ class Wakes:
         for name in (CHANNEL, channel(node)):
             if name not in self._channels:
                 self._channels[name] = None
-                if self._ear is not None and not self._ear.is_closed():
-                    ear = self._ear
+                ear = self._ear
+                if ear is not None and not ear.is_closed():
                     try:
                         async with self._ear_is_used, asyncio.timeout(ANSWER):
                             await ear.add_listener(name, self._noted)

@@ -305,23 +305,22 @@ def _before_fork() -> None:
         store._before_fork()
 
 
-def _after_in_parent() -> None:
+def _after_fork(what: Callable[[SqliteStore], None]) -> None:
     try:
         for store in _forking:
-            store._after_in_parent()
+            what(store)
     finally:
         _forking.clear()
         _fork_turn.release()
+
+
+def _after_in_parent() -> None:
+    _after_fork(SqliteStore._after_in_parent)
 
 
 def _after_in_child() -> None:
-    try:
-        for store in _forking:
-            store._after_in_child()
-    finally:
-        _forking.clear()
-        _opened.clear()
-        _fork_turn.release()
+    _opened.clear()
+    _after_fork(SqliteStore._after_in_child)
 
 
 if sys.platform != "win32":
