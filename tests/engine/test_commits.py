@@ -1,11 +1,13 @@
 """How long a commit waits for company: not at all for one caller, a little under load, longer when the thread is short of time."""
 
 import asyncio
+import gc
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from time import thread_time
 
+import psutil
 import pytest
 from engine.virtual import now, virtual, world
 from hypothesis import given
@@ -13,8 +15,8 @@ from hypothesis import strategies as st
 
 from hookline.clock import SystemClock
 from hookline.engine import strain
-from hookline.engine.batcher import LONGEST_WAIT, STRAINED_WAIT, Batcher
-from hookline.engine.strain import SHARE, SPAN, Strain
+from hookline.engine.batcher import LONGEST_WAIT, SHORTEST_WAIT, STRAINED_WAIT, Batcher
+from hookline.engine.strain import SHARE, SPAN, Strain, Wanted
 from hookline.model import EventSpec
 
 COMMIT = 0.001
@@ -98,15 +100,28 @@ def test_a_clock_of_a_tests_own_knows_no_strain_and_the_systems_does() -> None:
 def test_what_a_thread_wanted_is_at_least_what_it_got_with_or_without_the_systems_word(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    before, used = strain.wanted(), thread_time()
+    wanted = Wanted()
+    before, used = wanted(), thread_time()
     sum(range(1_000_000))
-    assert strain.wanted() - before >= (thread_time() - used) / 2  # the two are not read at the same moment
-    for text in (None, b"", b"nothing known\n"):
+    assert wanted() - before >= (thread_time() - used) / 2  # the two are not read at the same moment
+    for text in (None, b"", b"nothing known\n", b"1\n"):
         if text is not None:
             (tmp_path / "schedstat").write_bytes(text)
         monkeypatch.setattr(strain, "SCHEDULER", tmp_path / "schedstat")
         used = thread_time()
-        assert used <= strain.wanted() <= thread_time()
+        assert used <= Wanted()() <= thread_time()
+    (tmp_path / "schedstat").write_bytes(b"7 3000000000 1\n")
+    assert 3.0 <= Wanted()() - thread_time() + 0.5 <= 3.5
+
+
+def test_what_the_system_tells_is_let_go_of_with_who_asked() -> None:
+    before = psutil.Process().num_fds()
+    many = [Wanted() for _ in range(50)]
+    for wanted in many:
+        wanted()
+    del many, wanted
+    gc.collect()
+    assert psutil.Process().num_fds() <= before
 
 
 @virtual
@@ -128,6 +143,20 @@ async def test_under_load_a_commit_waits_a_little_and_longer_only_while_the_thre
     commits.times.clear()
     await commits.steadily(1.0)
     assert max(commits.waits()) <= LONGEST_WAIT + 1e-9
+
+
+@virtual
+async def test_a_commit_waits_no_longer_once_the_thread_has_nothing_else_to_do() -> None:
+    thread = Thread(share=1.0)
+    commits = Commits(thread.strain())
+    await commits.steadily(1.0)
+    assert math.isclose(commits.waits()[-1], STRAINED_WAIT)
+
+    waited = now()
+    commits.batcher.submit([0])
+    thread.turn(0.0)  # for what was measured last, it is short of time still
+    await commits.batcher.submit([1])
+    assert math.isclose(commits.times[-1][0] - waited, SHORTEST_WAIT)
 
 
 @virtual

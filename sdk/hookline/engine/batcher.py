@@ -3,7 +3,8 @@
 A commit costs more than an event does, and where calls arrive one by one on a busy machine each would
 soon have a commit of its own. So a flush may wait a little for company, but only as long as that has
 paid: whoever emits one event after the other never waits. While the thread is short of time it may wait
-longer, for then it is the number of commits that makes everybody late.
+longer, for then it is the number of commits that makes everybody late; but not beyond the moment in which
+the thread has nothing else to do.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ SHORTEST_WAIT: Final = 0.001
 """Seconds; timers of uvloop are no finer."""
 LONGEST_WAIT: Final = 0.004
 """Seconds."""
-STRAINED_WAIT: Final = 0.016
+STRAINED_WAIT: Final = 0.01
 """Seconds, the longest while the thread is short of time."""
 
 T = TypeVar("T")
@@ -42,12 +43,24 @@ class Patience:
         longest = STRAINED_WAIT if strained else LONGEST_WAIT
         self._wait = min(self._wait, longest)
         before = load()
-        await asyncio.sleep(self._wait)
+        if strained:
+            await self._while_busy(self._wait)
+        else:
+            await asyncio.sleep(self._wait)
         gained = load() - before
         if gained >= before or (gained and strained):
             self._wait = min(2 * self._wait, longest)
         elif not gained:
             self._wait = self._wait / 2 if self._wait > SHORTEST_WAIT else 0.0
+
+    async def _while_busy(self, seconds: float) -> None:
+        """Wait while there is something else to do, at most so long."""
+        began = since = self._strain.mark()
+        while began.at + seconds - since.at > SHORTEST_WAIT / 2:
+            await asyncio.sleep(SHORTEST_WAIT)
+            if self._strain.spared(since):
+                return
+            since = self._strain.mark()
 
     def flushed(self, waiting: int) -> None:
         """A flush is over, and `waiting` came meanwhile: perhaps more would have come to it."""

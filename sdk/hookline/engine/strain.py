@@ -5,10 +5,12 @@ price is nobody's loss, and waiting for company only makes events later; when it
 spent on small commits is missing everywhere, and whoever waits a little longer is done sooner.
 """
 
+import os
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from time import thread_time
-from typing import Final
+from typing import Final, NamedTuple
 
 from hookline.clock import Clock, SystemClock
 
@@ -17,16 +19,47 @@ SPAN: Final = 0.05
 SHARE: Final = 0.7
 """Of the time that has passed: a thread that computed, or waited for a core, for so much of it is short of time."""
 SCHEDULER: Final = Path("/proc/thread-self/schedstat")
-"""What Linux tells of the thread that reads it: nanoseconds on a core, and nanoseconds for which it waited for one (proc(5))."""
+"""What Linux tells of the thread that opened it: nanoseconds on a core, and nanoseconds for which it waited for one (proc(5)).
+
+The first are counted when the scheduler looks, every few milliseconds, so they are taken from the thread's own clock.
+"""
+LONGEST: Final = 128
+"""Bytes of what it tells."""
 
 
-def wanted() -> float:
-    """Seconds for which this thread has computed, or waited for a core where the system tells that: others want some too."""
-    try:
-        on, waited, _ = map(int, SCHEDULER.read_bytes().split())
-    except (OSError, ValueError):
+class Wanted:
+    """Seconds for which a thread has computed, or waited for a core where the system tells that: others want some too."""
+
+    def __init__(self) -> None:
+        """Of the thread that calls it first, and always."""
+        self._told: int | None = None
+        """Where the system tells it; -1 if it does not."""
+
+    def __call__(self) -> float:
+        """The seconds, since some time."""
+        if self._told is None:
+            self._told = self._open()
+        if self._told >= 0:
+            try:
+                return thread_time() + int(os.pread(self._told, LONGEST, 0).split()[1]) / 1e9
+            except (OSError, ValueError, IndexError):
+                self._told = -1
         return thread_time()
-    return (on + waited) / 1e9
+
+    def _open(self) -> int:
+        try:
+            told = os.open(SCHEDULER, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return -1
+        weakref.finalize(self, os.close, told)
+        return told
+
+
+class Mark(NamedTuple):
+    """A moment, and what the thread had wanted until then (seconds)."""
+
+    at: float
+    wanted: float
 
 
 class Strain:
@@ -42,7 +75,7 @@ class Strain:
     @classmethod
     def of(cls, clock: Clock) -> "Strain":
         """That of this thread; under a clock of a test's own, of which the processor knows nothing, it is never high."""
-        return cls(clock.monotonic, wanted if isinstance(clock, SystemClock) else lambda: 0.0)
+        return cls(clock.monotonic, Wanted() if isinstance(clock, SystemClock) else lambda: 0.0)
 
     @property
     def high(self) -> bool:
@@ -54,3 +87,11 @@ class Strain:
             self._high = used - self._used >= SHARE * passed
             self._since, self._used = now, used
         return self._high
+
+    def mark(self) -> Mark:
+        """Now, for `spared`."""
+        return Mark(self._monotonic(), self._processor())
+
+    def spared(self, since: Mark) -> bool:
+        """Whether the thread has had time to spare since then."""
+        return self._processor() - since.wanted < SHARE * (self._monotonic() - since.at)
