@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from hookline.clock import Clock, SystemClock
+from hookline.deadline import Deadlines
 from hookline.model import ClientCertificate, ErrorClass
 from hookline.transport.aiohttp_transport import AiohttpTransport
 from hookline.transport.answer import Answer, Phase, Progress, read_into
-from hookline.transport.deadline import Deadlines
 from hookline.transport.failure import ConnectFailure, TransportFailure, foreign_failure, timed_out
 from hookline.transport.request import encode, fields, split
 
@@ -62,7 +62,7 @@ class Poster:
         error: ErrorClass | None = None
         detail = ""
         try:
-            async with self._deadlines.within(timeout):
+            with self._deadlines.within(timeout):
                 if self._short is not None:
                     await self._short.post(progress, url, headers, body, self._user_agent, certificate=certificate)
                 elif certificate is not None:

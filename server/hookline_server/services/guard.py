@@ -19,6 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
 
 from hookline import wire
+from hookline.deadline import Deadlines
 from hookline.errors import DeadlineExceeded, HooklineError, InvalidArgument, Unavailable
 from hookline_server.auth import Gate
 
@@ -98,6 +99,7 @@ class Guard:
         self._gate = gate
         self._drain = drain
         self._call_timeout = call_timeout
+        self._deadlines = Deadlines()
 
     def register(self, server: aio.Server, service: ServiceDescriptor, servicer: object) -> None:
         """Serve every method of `service` by the method of `servicer` with its name."""
@@ -115,19 +117,19 @@ class Guard:
 
     def _unary(self, call: Answer, method: MethodDescriptor) -> Any:
         admit, enter, leave = self._gate.admit, self._drain.enter, self._drain.leave
-        limit = self._call_timeout
+        limit, deadlines = self._call_timeout, self._deadlines
 
         async def answer(request: Message | Malformed, context: Context) -> Message:
             enter()
-            watch = asyncio.timeout(limit)
+            watch = deadlines.within(limit)
             try:
                 admit(context)
                 if type(request) is Malformed:
                     raise request.refusal()
-                async with watch:
+                with watch:
                     return await call(request, context)
             except Exception as error:
-                late = isinstance(error, TimeoutError) and watch.expired()
+                late = isinstance(error, TimeoutError) and watch.expired
                 await _refuse(DeadlineExceeded(LATE.format(limit)) if late else error, context, method)
                 raise
             finally:

@@ -1,8 +1,8 @@
-"""One timer for the deadlines of all requests under way.
+"""One timer for the deadlines of all requests and calls under way.
 
-A timer a request costs more than signing it does. Here a request only notes its deadline, and while
-any is noted one timer looks at them all, every `TICK` seconds; so a request is cut off at most that
-late, and never early.
+A timer a request costs more than signing it does. Here it only notes its deadline, and while any is noted
+one timer looks at them all, every `TICK` seconds; so a request is cut off at most that late, and never
+early.
 """
 
 import asyncio
@@ -25,9 +25,8 @@ class Deadlines:
         """A context that ends with TimeoutError if it takes longer than `seconds`."""
         return Deadline(self, seconds)
 
-    def note(self, deadline: "Deadline", seconds: float) -> None:
+    def note(self, deadline: "Deadline", seconds: float, loop: asyncio.AbstractEventLoop) -> None:
         """Look after a deadline from now on."""
-        loop = asyncio.get_running_loop()
         self._noted[deadline] = loop.time() + seconds
         if self._timer is None:
             self._timer = loop.call_later(min(TICK, seconds), self._look)
@@ -48,34 +47,36 @@ class Deadlines:
 class Deadline:
     """One of them; not reusable."""
 
-    __slots__ = ("_all", "_cancelling", "_expired", "_seconds", "_task")
+    __slots__ = ("_all", "_cancelling", "_seconds", "_task", "expired")
 
     def __init__(self, deadlines: Deadlines, seconds: float) -> None:
-        """Begin at `async with`."""
+        """Begin at `with`."""
         self._all = deadlines
         self._seconds = seconds
-        self._expired = False
+        self.expired = False
+        """Whether the task was cut off."""
         self._cancelling = 0
         self._task: asyncio.Task[object] | None = None
 
     def expire(self) -> None:
         """Cut the task off, once."""
-        if not self._expired and self._task is not None:
-            self._expired = True
+        if not self.expired and self._task is not None:
+            self.expired = True
             self._task.cancel()
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         """Begin."""
-        self._task = task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        self._task = task = asyncio.current_task(loop)  # which asks for the loop again if it is not told
         self._cancelling = 0 if task is None else task.cancelling()
-        self._all.note(self, self._seconds)
+        self._all.note(self, self._seconds, loop)
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End; a cancellation that was ours, and nobody else's, becomes a TimeoutError."""
         self._all.drop(self)
         if (
-            self._expired
+            self.expired
             and self._task is not None
             and self._task.uncancel() <= self._cancelling
             and kind is asyncio.CancelledError
