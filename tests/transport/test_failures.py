@@ -265,6 +265,7 @@ async def all_closed(transport: AiohttpTransport) -> None:
     """Wait until the loop knows that every idle connection was closed by its receiver."""
     connector = transport._connector
     assert connector is not None
+    transport._let_go()
     for protocol, _ in [pair for pairs in connector._conns.values() for pair in pairs]:
         closed = protocol.closed
         if closed is not None:

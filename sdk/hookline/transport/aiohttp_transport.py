@@ -45,6 +45,9 @@ from hookline.transport.room import Room
 KEEP_ALIVE: Final = 20.0
 """Seconds for which an idle connection is kept."""
 
+AT_HAND: Final = 1.0
+"""Seconds after which a connection is at hand no more, but with all others that are idle."""
+
 DNS_LIFETIME: Final = 30
 """Seconds for which a resolved name is remembered."""
 
@@ -69,7 +72,7 @@ _progress: ContextVar[Progress] = ContextVar("progress")
 class Target:
     """A URL in the forms in which it is needed for every request to it."""
 
-    __slots__ = ("host", "name", "request", "start")
+    __slots__ = ("host", "kept", "name", "request", "start")
 
     def __init__(self, url: str, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext) -> None:
         """Parse `url`; RequestFailure if it cannot be dialled."""
@@ -80,6 +83,8 @@ class Target:
         self.start = f"POST {path} HTTP/1.1\r\nHost: {self.host}\r\n"
         self.request = aiohttp.ClientRequest("POST", origin, loop=loop, ssl=tls)
         """What the connector wants to know of the origin; nothing is sent from it."""
+        self.kept: list[Connection] = []
+        """Connections that were just used, for the next requests."""
 
 
 class AnswerStream(httpx.AsyncByteStream):
@@ -157,6 +162,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._resolver: Resolver | None = None
         self._room = Room()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._keeping: set[Target] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._dialling = 0
         self._targets: OrderedDict[str, Target] = OrderedDict()
         self._certified: OrderedDict[tuple[str, ClientCertificate], Target] = OrderedDict()
 
@@ -203,7 +211,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         progress.headers = message.headers
         if payload.is_eof() and payload.exception() is None:
             progress.body = payload.read_nowait(-1)[:LONGEST_BODY]
-            part_with(connection, payload)
+            self._keep(target, connection, payload)
         else:
             await read_into(progress, AnswerStream(connection, payload, progress))
 
@@ -241,11 +249,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         connector = self._connector
         if connector is None:
             raise ConnectFailure(ErrorClass.CONNECTION, "the transport is closed")
-        _progress.set(progress)
         while True:
             progress.address = progress.shortage = ""
             try:
-                connection = await connector.connect(target.request, [], UNBOUNDED)
+                if target.kept:
+                    connection = target.kept.pop()
+                else:
+                    connection = await self._dial(connector, progress, target)
             except asyncio.CancelledError:
                 if self._resolver is not None and self._resolver.is_resolving(target.name):
                     progress.phase = Phase.RESOLVING
@@ -262,11 +272,55 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             protocol, transport = connection.protocol, connection.transport
             # Bytes that came while it was idle are no answer to what is sent now. On a new connection (then
             # an address was dialled) they are all that this receiver will ever say.
-            if protocol is not None and transport is not None and (progress.address or not protocol.should_close):
+            if (
+                protocol is not None
+                and transport is not None
+                and (progress.address or not (protocol.should_close or transport.is_closing()))
+            ):
                 progress.address = printed(transport.get_extra_info("peername"))
                 progress.phase = Phase.WAITING
                 return connection, protocol, transport
             connection.close()
+
+    async def _dial(self, connector: aiohttp.TCPConnector, progress: Progress, target: Target) -> Connection:
+        """A connection that is idle or new."""
+        self._let_go()  # what others have at hand may be the last that may be open
+        _progress.set(progress)
+        self._dialling += 1
+        try:
+            return await connector.connect(target.request, [], UNBOUNDED)
+        finally:
+            self._dialling -= 1
+
+    def _keep(self, target: Target, connection: Connection, payload: aiohttp.StreamReader) -> None:
+        """Have a connection at hand for the next request to the same URL: to give it back and ask for it costs much more."""
+        protocol, transport = connection.protocol, connection.transport
+        if (
+            self._closed
+            or self._dialling  # perhaps waiting for just this one
+            or protocol is None
+            or transport is None
+            or protocol.should_close
+            or not payload.at_eof()
+            or transport.get_write_buffer_size()
+        ):
+            part_with(connection, payload)
+            return
+        target.kept.append(connection)
+        self._keeping.add(target)
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(AT_HAND, self._let_go)
+
+    def _let_go(self) -> None:
+        """Give all connections that are at hand back to the connector."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        while self._keeping:
+            target = self._keeping.pop()
+            kept, target.kept = target.kept, []
+            for connection in kept:
+                connection.release()
 
     def _target(self, url: str) -> Target:
         """The parsed form of `url`; the oldest of too many is forgotten."""
@@ -326,6 +380,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections; requests under way fail. It cannot be opened again."""
         self._closed = True
+        self._let_go()
         self._targets.clear()
         self._certified.clear()
         self._room.close()
