@@ -1,4 +1,4 @@
-"""One timer for the deadlines of all requests and calls under way.
+"""One timer for the deadlines of very many at once: of all requests under way, or of all calls.
 
 A timer a request costs more than signing it does. Here it only notes its deadline, and while any is noted
 one timer looks at them all, every `TICK` seconds; so a request is cut off at most that late, and never
@@ -38,10 +38,9 @@ class Deadlines:
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for deadline, end in self._noted.items():
-            if end <= now:
-                deadline.expire()
         self._timer = loop.call_later(TICK, self._look) if self._noted else None
+        for deadline in [deadline for deadline, end in self._noted.items() if end <= now]:
+            deadline.expire()
 
 
 class Deadline:
@@ -65,20 +64,18 @@ class Deadline:
             self._task.cancel()
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Begin; RuntimeError outside of a task."""
         loop = asyncio.get_running_loop()
-        self._task = task = asyncio.current_task(loop)  # which asks for the loop again if it is not told
-        self._cancelling = 0 if task is None else task.cancelling()
+        task = asyncio.current_task(loop)  # which asks for the loop again if it is not told
+        if task is None:
+            raise RuntimeError("only a task can be cut off at a deadline")
+        self._task = task
+        self._cancelling = task.cancelling()
         self._all.note(self, self._seconds, loop)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End; a cancellation that was ours, and nobody else's, becomes a TimeoutError."""
         self._all.drop(self)
-        if (
-            self.expired
-            and self._task is not None
-            and self._task.uncancel() <= self._cancelling
-            and kind is asyncio.CancelledError
-        ):
+        if self.expired and self._task is not None and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error

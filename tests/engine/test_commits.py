@@ -103,7 +103,8 @@ def test_what_a_thread_wanted_is_at_least_what_it_got_with_or_without_the_system
     wanted = Wanted()
     before, used = wanted(), thread_time()
     sum(range(1_000_000))
-    assert wanted() - before >= (thread_time() - used) / 2  # the two are not read at the same moment
+    got = thread_time() - used
+    assert wanted() - before >= got
     for text in (None, b"", b"nothing known\n", b"1\n"):
         if text is not None:
             (tmp_path / "schedstat").write_bytes(text)
@@ -111,14 +112,18 @@ def test_what_a_thread_wanted_is_at_least_what_it_got_with_or_without_the_system
         used = thread_time()
         assert used <= Wanted()() <= thread_time()
     (tmp_path / "schedstat").write_bytes(b"7 3000000000 1\n")
-    assert 3.0 <= Wanted()() - thread_time() + 0.5 <= 3.5
+    used = thread_time()
+    assert used + 3.0 <= Wanted()() <= thread_time() + 3.0
 
 
 def test_what_the_system_tells_is_let_go_of_with_who_asked() -> None:
+    gc.collect()
     before = psutil.Process().num_fds()
     many = [Wanted() for _ in range(50)]
     for wanted in many:
         wanted()
+    if strain.SCHEDULER.exists():
+        assert psutil.Process().num_fds() >= before + 50
     del many, wanted
     gc.collect()
     assert psutil.Process().num_fds() <= before

@@ -30,7 +30,7 @@ class Plain(httpx.AsyncBaseTransport):
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Both loops, for they differ in what they raise; virtual time runs on asyncio's alone."""
     factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-    if uvloop is not None and item.path.name in {"test_failures.py", "test_requests.py"}:
+    if uvloop is not None and item.path.name in {"test_at_hand.py", "test_failures.py", "test_requests.py"}:
         factories["uvloop"] = uvloop.new_event_loop
     return factories
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx
 import pytest
 from transport.scripted import Peer, receiver
 
@@ -27,7 +28,7 @@ def narrow() -> AiohttpTransport:
     return AiohttpTransport(guard=GuardPolicy(allow_loopback=True), limit=1)
 
 
-async def test_it_is_used_again_and_given_back_after_a_moment(transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch):
+async def test_it_is_given_back_after_a_moment(transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(aiohttp_transport, "AT_HAND", 0.01)
     poster = Poster(transport, user_agent="hookline-test")
     async with receiver(answering) as server:
@@ -37,6 +38,18 @@ async def test_it_is_used_again_and_given_back_after_a_moment(transport: Aiohttp
             async with asyncio.timeout(60):
                 while at_hand(transport):  # noqa: ASYNC110  # a timer gives it back
                     await asyncio.sleep(0.01)
+        assert server.connections == 1
+
+
+async def test_it_is_taken_without_asking_for_one(transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(aiohttp_transport, "AT_HAND", NEVER)
+    poster = Poster(transport, user_agent="hookline-test")
+    async with receiver(answering) as server:
+        assert (await poster.post(server.url, [], b"x", timeout=60)).status == 200
+        assert transport._connector is not None
+        monkeypatch.setattr(transport._connector, "connect", None)
+        answers = [await poster.post(server.url, [], b"x", timeout=60) for _ in range(3)]
+        assert [(answer.status, answer.address) for answer in answers] == [(200, server.address)] * 3
         assert server.connections == 1
 
 
@@ -72,7 +85,7 @@ async def test_who_waits_for_a_connection_gets_the_next_that_is_done_with(monkey
             first = asyncio.create_task(poster.post(slow.url, [], b"x", timeout=60))
             await asyncio.wait_for(asked.wait(), 60)
             second = asyncio.create_task(poster.post(quick.url, [], b"x", timeout=60))
-            while not transport._dialling:  # noqa: ASYNC110  # the other task is about to
+            while transport._under_way < 2:  # noqa: ASYNC110  # the other task is about to
                 await asyncio.sleep(0)
             answered.set()
             assert [(await one).status for one in (first, second)] == [200, 200]
@@ -114,3 +127,11 @@ async def test_it_is_closed_with_the_transport(monkeypatch: pytest.MonkeyPatch):
         await transport.aclose()
         assert at_hand(transport) == 0
         await asyncio.wait_for(gone.wait(), 60)
+
+
+async def test_nothing_is_kept_at_hand_where_answers_may_be_read_slowly(transport: AiohttpTransport):
+    async with receiver(answering) as server, httpx.AsyncClient(transport=transport) as client:
+        assert (await client.post(server.url)).status_code == 200
+        assert (await Poster(transport, user_agent="hookline-test").post(server.url, [], b"x", timeout=60)).status == 200
+        assert at_hand(transport) == 0
+        assert server.connections == 1

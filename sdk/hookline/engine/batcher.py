@@ -58,9 +58,10 @@ class Patience:
         began = since = self._strain.mark()
         while began.at + seconds - since.at > SHORTEST_WAIT / 2:
             await asyncio.sleep(SHORTEST_WAIT)
-            if self._strain.spared(since):
+            now = self._strain.mark()
+            if now.spared(since):
                 return
-            since = self._strain.mark()
+            since = now
 
     def flushed(self, waiting: int) -> None:
         """A flush is over, and `waiting` came meanwhile: perhaps more would have come to it."""

@@ -13,6 +13,7 @@ from time import thread_time
 from typing import Final, NamedTuple
 
 from hookline.clock import Clock, SystemClock
+from hookline.descriptors import is_shortage
 
 SPAN: Final = 0.05
 """Seconds over which is measured, at least."""
@@ -39,19 +40,20 @@ class Wanted:
         """The seconds, since some time."""
         if self._told is None:
             self._told = self._open()
-        if self._told >= 0:
+        if self._told is not None and self._told >= 0:
             try:
                 return thread_time() + int(os.pread(self._told, LONGEST, 0).split()[1]) / 1e9
             except (OSError, ValueError, IndexError):
                 self._told = -1
         return thread_time()
 
-    def _open(self) -> int:
+    def _open(self) -> int | None:
         try:
             told = os.open(SCHEDULER, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return -1
-        weakref.finalize(self, os.close, told)
+        except OSError as error:
+            return None if is_shortage(error) else -1
+        # Not at the end of the process: a child may have other files under the numbers of its parent's.
+        weakref.finalize(self, os.close, told).atexit = False
         return told
 
 
@@ -60,6 +62,10 @@ class Mark(NamedTuple):
 
     at: float
     wanted: float
+
+    def spared(self, since: "Mark") -> bool:
+        """Whether the thread has had time to spare since then."""
+        return self.wanted - since.wanted < SHARE * (self.at - since.at)
 
 
 class Strain:
@@ -89,9 +95,5 @@ class Strain:
         return self._high
 
     def mark(self) -> Mark:
-        """Now, for `spared`."""
+        """Now."""
         return Mark(self._monotonic(), self._processor())
-
-    def spared(self, since: Mark) -> bool:
-        """Whether the thread has had time to spare since then."""
-        return self._processor() - since.wanted < SHARE * (self._monotonic() - since.at)

@@ -43,7 +43,7 @@ from hookline.transport.resolver import Resolver
 from hookline.transport.room import Room
 
 KEEP_ALIVE: Final = 20.0
-"""Seconds for which an idle connection is kept."""
+"""Seconds for which an idle connection is kept, after it was at hand."""
 
 AT_HAND: Final = 1.0
 """Seconds after which a connection is at hand no more, but with all others that are idle."""
@@ -164,7 +164,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keeping: set[Target] = set()
         self._sweep: asyncio.TimerHandle | None = None
-        self._dialling = 0
+        self._under_way = 0
+        """Requests on the short way."""
+        self._streaming = False
+        """Somebody sends on the other way, where nobody counts: nothing is kept at hand."""
         self._targets: OrderedDict[str, Target] = OrderedDict()
         self._certified: OrderedDict[tuple[str, ClientCertificate], Target] = OrderedDict()
 
@@ -174,6 +177,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         The body is sent with Content-Length, whatever it is. The extension `target` (bytes) overrides the
         request target, as in httpcore.
         """
+        self._streaming = True
         progress: Progress = request.extensions.get("progress") or Progress()
         body = await request.aread()
         raw_target: bytes = request.extensions.get("target", request.url.raw_path)
@@ -201,19 +205,23 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         certificate: ClientCertificate | None = None,
     ) -> None:
         """The short way for `Poster`: no httpx objects; what comes is put into `progress`."""
-        if certificate is None:
-            target = self._targets.get(url) or self._target(url)
-        else:
-            target = self._certified.get((url, certificate)) or await self._certified_target(progress, url, certificate)
-        head = f"{target.start}{fields(headers, user_agent)}Content-Length: {len(body)}\r\n\r\n"
-        connection, message, payload = await self._exchange(progress, target, encode(head) + body, skip_body=False)
-        progress.status = message.code
-        progress.headers = message.headers
-        if payload.is_eof() and payload.exception() is None:
-            progress.body = payload.read_nowait(-1)[:LONGEST_BODY]
-            self._keep(target, connection, payload)
-        else:
-            await read_into(progress, AnswerStream(connection, payload, progress))
+        self._under_way += 1
+        try:
+            if certificate is None:
+                target = self._targets.get(url) or self._target(url)
+            else:
+                target = self._certified.get((url, certificate)) or await self._certified_target(progress, url, certificate)
+            head = f"{target.start}{fields(headers, user_agent)}Content-Length: {len(body)}\r\n\r\n"
+            connection, message, payload = await self._exchange(progress, target, encode(head) + body, skip_body=False)
+            progress.status = message.code
+            progress.headers = message.headers
+            if payload.is_eof() and payload.exception() is None:
+                progress.body = payload.read_nowait(-1)[:LONGEST_BODY]
+                self._keep(target, connection, payload)
+            else:
+                await read_into(progress, AnswerStream(connection, payload, progress))
+        finally:
+            self._under_way -= 1
 
     async def _exchange(
         self, progress: Progress, target: Target, request: bytes, *, skip_body: bool
@@ -255,7 +263,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 if target.kept:
                     connection = target.kept.pop()
                 else:
-                    connection = await self._dial(connector, progress, target)
+                    self._let_go()  # what others have at hand may be the last that may be open
+                    _progress.set(progress)
+                    connection = await connector.connect(target.request, [], UNBOUNDED)
             except asyncio.CancelledError:
                 if self._resolver is not None and self._resolver.is_resolving(target.name):
                     progress.phase = Phase.RESOLVING
@@ -282,22 +292,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 return connection, protocol, transport
             connection.close()
 
-    async def _dial(self, connector: aiohttp.TCPConnector, progress: Progress, target: Target) -> Connection:
-        """A connection that is idle or new."""
-        self._let_go()  # what others have at hand may be the last that may be open
-        _progress.set(progress)
-        self._dialling += 1
-        try:
-            return await connector.connect(target.request, [], UNBOUNDED)
-        finally:
-            self._dialling -= 1
-
     def _keep(self, target: Target, connection: Connection, payload: aiohttp.StreamReader) -> None:
         """Have a connection at hand for the next request to the same URL: to give it back and ask for it costs much more."""
         protocol, transport = connection.protocol, connection.transport
         if (
             self._closed
-            or self._dialling  # perhaps waiting for just this one
+            or self._streaming
+            or (self._limit and self._under_way > self._limit)  # somebody waits for just this one
             or protocol is None
             or transport is None
             or protocol.should_close
@@ -380,13 +381,15 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections; requests under way fail. It cannot be opened again."""
         self._closed = True
-        self._let_go()
         self._targets.clear()
         self._certified.clear()
         self._room.close()
         connector, self._connector = self._connector, None
-        if connector is not None:
-            await connector.close()
+        try:
+            if connector is not None:
+                await connector.close()
+        finally:
+            self._let_go()
 
 
 def printed(address: tuple[object, ...] | None) -> str:
