@@ -75,7 +75,7 @@ class Strain:
         """Compare `processor`, the seconds for which the thread had something to do, with `monotonic`, seconds since some time."""
         self._monotonic = monotonic
         self._processor = processor
-        self._since = self._used = 0.0
+        self._last = Mark(0.0, 0.0)
         self._high = False
 
     @classmethod
@@ -86,12 +86,9 @@ class Strain:
     @property
     def high(self) -> bool:
         """Whether the thread was short of time when that was last measured."""
-        now = self._monotonic()
-        passed = now - self._since
-        if passed >= SPAN:
-            used = self._processor()
-            self._high = used - self._used >= SHARE * passed
-            self._since, self._used = now, used
+        if self._monotonic() - self._last.at >= SPAN:
+            now = self.mark()
+            self._high, self._last = not now.spared(self._last), now
         return self._high
 
     def mark(self) -> Mark:
